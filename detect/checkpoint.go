@@ -1,0 +1,308 @@
+package detect
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+
+	"lushao/ingest"
+)
+
+// A checkpoint is the engine's state as records of vehicles, each complete in itself: drivers and fences stand in it by
+// name, not by number, so that it can be read with another snapshot and in any grouping. Numbers are little-endian.
+//
+// stateVersion changes with the layout. A state of another version is refused: the caller then goes back in the log.
+const stateVersion = 1
+
+// ErrStateVersion says that a checkpoint was written by another version of the engine.
+var ErrStateVersion = errors.New("checkpoint: written by another version of the engine")
+
+// AppendState appends the state of vehicles from (by order of first appearance) until their bytes reach limit, or all are
+// there; one vehicle at least. It returns the next vehicle to go on with; Vehicles() when done.
+func (e *Engine) AppendState(dst []byte, from, limit int) (out []byte, next int) {
+	start := len(dst)
+	w := stateWriter{b: append(dst, stateVersion)}
+	for next = from; next < e.store.count && (next == from || len(w.b)-start < limit); next++ {
+		e.writeVehicle(&w, e.store.at(uint32(next)))
+	}
+	return w.b, next
+}
+
+// LoadState adds vehicles that AppendState wrote. Vehicles that are there already are an error.
+func (e *Engine) LoadState(b []byte) error {
+	if len(b) == 0 {
+		return errors.New("checkpoint: empty")
+	}
+	if b[0] != stateVersion {
+		return ErrStateVersion
+	}
+	r := stateReader{b: b[1:]}
+	e.out, e.mark = e.out[:0], 0
+	for len(r.b) > 0 && r.err == nil {
+		e.readVehicle(&r)
+	}
+	e.rebased = append(e.rebased, e.out...)
+	return r.err
+}
+
+func (e *Engine) writeVehicle(w *stateWriter, v *vehicle) {
+	w.text(v.id.Plate())
+	w.u8(byte(v.id.Color))
+	for _, m := range [...]*mark{&v.last, &v.judged} {
+		w.u64(uint64(m.time))
+		w.u32(uint32(m.lat))
+		w.u32(uint32(m.lon))
+		w.u16(m.speed)
+	}
+	w.fix(&v.held)
+	w.u32(uint32(v.stopLat))
+	w.u32(uint32(v.stopLon))
+	w.u8(v.flags)
+	w.u64(uint64(v.stoppedAt))
+	e.writeDriver(w, v.driver)
+	e.writeDriver(w, v.pending)
+	if v.side == 0 {
+		w.u8(0)
+		return
+	}
+	w.u8(1)
+	sd := &e.sides[v.side-1]
+	w.u32(uint32(len(sd.jumps)))
+	for i := range sd.jumps {
+		w.fix(&sd.jumps[i])
+	}
+	w.u32(uint32(len(sd.speeding)))
+	for i := range sd.speeding {
+		c := &sd.speeding[i]
+		w.u32(c.key.limit)
+		w.u8(byte(c.key.source))
+		w.text(e.snap.fenceID(c.key.fence))
+		w.u8(byte(c.phase))
+		w.u16(c.top)
+		w.tally(&c.end)
+		e.writeSpan(w, &c.span)
+	}
+	w.u32(uint32(len(sd.fences)))
+	for i := range sd.fences {
+		c := &sd.fences[i]
+		w.text(e.snap.fenceID(c.fence))
+		w.u8(byte(c.phase))
+		w.u8(c.count)
+		w.tally(&c.leaveAt)
+		w.u64(uint64(c.until))
+		e.writeSpan(w, &c.span)
+	}
+	w.u32(uint32(len(sd.weighed)))
+	for _, o := range sd.weighed {
+		w.u64(o.record)
+		w.u64(uint64(o.time))
+		w.truth(o.overload)
+	}
+}
+
+func (e *Engine) readVehicle(r *stateReader) {
+	plate := r.text()
+	color := r.u8()
+	if r.err != nil {
+		return
+	}
+	id, err := ingest.NewVehicle(plate, ingest.Color(color))
+	if err != nil {
+		r.fail(err)
+		return
+	}
+	hash := id.Hash()
+	if _, ok := e.store.find(&id, hash); ok {
+		r.fail(fmt.Errorf("vehicle %s is there twice", id))
+		return
+	}
+	v := e.store.at(e.store.add(&id, hash))
+	for _, m := range [...]*mark{&v.last, &v.judged} {
+		m.time, m.lat, m.lon, m.speed = int64(r.u64()), int32(r.u32()), int32(r.u32()), r.u16()
+	}
+	r.fix(&v.held)
+	v.stopLat, v.stopLon = int32(r.u32()), int32(r.u32())
+	v.flags, v.stoppedAt = r.u8(), int64(r.u64())
+	v.driver, v.pending = e.readDriver(r), e.readDriver(r)
+	e.resolve(v)
+	if r.u8() == 0 {
+		return
+	}
+	sd := e.sideOf(v)
+	for n := r.count(); n > 0 && r.err == nil; n-- {
+		var f fix
+		r.fix(&f)
+		sd.jumps = append(sd.jumps, f)
+	}
+	for n := r.count(); n > 0 && r.err == nil; n-- {
+		c := speedCase{key: speedLimit{limit: r.u32(), source: limitSource(r.u8()), fence: -1}}
+		fence := r.text()
+		c.phase, c.top = speedPhase(r.u8()), r.u16()
+		r.tally(&c.end)
+		e.readSpan(r, &c.span)
+		if c.key.source > limitNight || c.phase > speedCooling {
+			r.fail(errors.New("a run of speeding of an unknown kind"))
+		}
+		if r.err == nil && c.rebase(e, v, fence) {
+			sd.speeding = append(sd.speeding, c)
+		}
+	}
+	for n := r.count(); n > 0 && r.err == nil; n-- {
+		var c fenceCase
+		fence := r.text()
+		c.phase, c.count = fencePhase(r.u8()), r.u8()
+		r.tally(&c.leaveAt)
+		c.until = int64(r.u64())
+		e.readSpan(r, &c.span)
+		if c.phase > fenceLeaving {
+			r.fail(errors.New("an entry of an unknown kind"))
+		}
+		if r.err == nil && c.rebase(e, v, fence) {
+			sd.fences = append(sd.fences, c)
+		}
+	}
+	for n := r.count(); n > 0 && r.err == nil; n-- {
+		sd.weighed = append(sd.weighed, weighed{r.u64(), int64(r.u64()), r.u8() == 1})
+	}
+	e.tidy(v)
+}
+
+func (e *Engine) writeDriver(w *stateWriter, n uint32) {
+	if n == 0 {
+		w.u8(0)
+		return
+	}
+	w.u8(1)
+	w.text(e.drivers[n-1].License)
+	w.text(e.drivers[n-1].Name)
+}
+
+func (e *Engine) readDriver(r *stateReader) uint32 {
+	if r.u8() == 0 {
+		return 0
+	}
+	d := Driver{License: r.text(), Name: r.text()}
+	if r.err != nil {
+		return 0
+	}
+	return e.driverNumber(d)
+}
+
+func (e *Engine) writeSpan(w *stateWriter, s *span) {
+	w.u64(uint64(s.start))
+	w.u32(uint32(s.startLat))
+	w.u32(uint32(s.startLon))
+	e.writeDriver(w, s.driver)
+	w.tally(&s.now)
+	w.tally(&s.held)
+}
+
+func (e *Engine) readSpan(r *stateReader, s *span) {
+	s.start, s.startLat, s.startLon = int64(r.u64()), int32(r.u32()), int32(r.u32())
+	s.driver = e.readDriver(r)
+	r.tally(&s.now)
+	r.tally(&s.held)
+}
+
+type stateWriter struct{ b []byte }
+
+func (w *stateWriter) u8(v uint8)   { w.b = append(w.b, v) }
+func (w *stateWriter) u16(v uint16) { w.b = binary.LittleEndian.AppendUint16(w.b, v) }
+func (w *stateWriter) u32(v uint32) { w.b = binary.LittleEndian.AppendUint32(w.b, v) }
+func (w *stateWriter) u64(v uint64) { w.b = binary.LittleEndian.AppendUint64(w.b, v) }
+func (w *stateWriter) text(s string) {
+	w.u32(uint32(len(s)))
+	w.b = append(w.b, s...)
+}
+func (w *stateWriter) truth(b bool) {
+	if b {
+		w.u8(1)
+	} else {
+		w.u8(0)
+	}
+}
+
+func (w *stateWriter) fix(f *fix) {
+	w.u64(uint64(f.time))
+	for _, v := range [...]uint32{uint32(f.lat), uint32(f.lon), f.alarm, f.status, f.mileage} {
+		w.u32(v)
+	}
+	for _, v := range [...]uint16{f.speed, f.recorder, f.course, uint16(f.altitude)} {
+		w.u16(v)
+	}
+	w.u8(f.bits)
+}
+
+func (w *stateWriter) tally(t *tally) {
+	w.u64(uint64(t.time))
+	w.u32(uint32(t.lat))
+	w.u32(uint32(t.lon))
+	w.u32(t.fixes)
+	w.u64(math.Float64bits(t.metres))
+	w.b = append(w.b, t.evidence[:]...)
+}
+
+// stateReader reads what stateWriter wrote and keeps the first error.
+type stateReader struct {
+	b   []byte
+	err error
+}
+
+func (r *stateReader) fail(err error) {
+	if r.err == nil {
+		r.err = fmt.Errorf("checkpoint: %w", err)
+	}
+}
+
+var errCutShort = errors.New("cut short")
+
+func (r *stateReader) take(n int) []byte {
+	if r.err != nil || len(r.b) < n {
+		r.fail(errCutShort)
+		return make([]byte, min(n, 32))
+	}
+	b := r.b[:n]
+	r.b = r.b[n:]
+	return b
+}
+
+func (r *stateReader) u8() uint8   { return r.take(1)[0] }
+func (r *stateReader) u16() uint16 { return binary.LittleEndian.Uint16(r.take(2)) }
+func (r *stateReader) u32() uint32 { return binary.LittleEndian.Uint32(r.take(4)) }
+func (r *stateReader) u64() uint64 { return binary.LittleEndian.Uint64(r.take(8)) }
+
+// count reads the length of a list; no element is smaller than a byte, so a greater one is an error and not a reason to
+// loop for long.
+func (r *stateReader) count() int {
+	n := int(r.u32())
+	if n > len(r.b) {
+		r.fail(errCutShort)
+		return 0
+	}
+	return n
+}
+
+func (r *stateReader) text() string {
+	n := r.count()
+	if r.err != nil {
+		return ""
+	}
+	return string(r.take(n))
+}
+
+func (r *stateReader) fix(f *fix) {
+	f.time = int64(r.u64())
+	f.lat, f.lon = int32(r.u32()), int32(r.u32())
+	f.alarm, f.status, f.mileage = r.u32(), r.u32(), r.u32()
+	f.speed, f.recorder, f.course, f.altitude = r.u16(), r.u16(), r.u16(), int16(r.u16())
+	f.bits = r.u8()
+}
+
+func (r *stateReader) tally(t *tally) {
+	t.time = int64(r.u64())
+	t.lat, t.lon = int32(r.u32()), int32(r.u32())
+	t.fixes = r.u32()
+	t.metres = math.Float64frombits(r.u64())
+	copy(t.evidence[:], r.take(len(t.evidence)))
+}

@@ -1,0 +1,208 @@
+// Package detect is the detector: the quality gate, the state of every vehicle and the rules. It is pure and
+// deterministic: state × events × snapshot → violations. It starts no goroutine, reads no clock and opens nothing; time is
+// the events' own.
+//
+// An Engine belongs to one goroutine, as do the events of its vehicles: one engine for each partition of the log.
+package detect
+
+import (
+	"lushao/ingest"
+)
+
+// Engine finds violations in events.
+type Engine struct {
+	snap  *Snapshot
+	store store
+
+	sides        []side
+	freeSides    []uint32 // numbers of sides that are not used
+	drivers      []Driver
+	driverByCard map[Driver]uint32
+
+	stats Stats
+
+	// What follows is used within a call and kept for its room.
+	spikeWindow int64 // ms
+	slots       []uint32
+	hashes      []uint64
+	fixes       []fix
+	moment      moment
+	out         []Violation
+	mark        int // where the records of the current event begin in out
+	version     uint64
+	rebased     []Violation // closed by a new snapshot, not yet handed out
+}
+
+// Stats counts what the engine has seen since it was made.
+type Stats struct {
+	Positions [qualityCount]uint64 // by quality
+	Believed  uint64               // jumps that became fixes after all
+	Held      uint64               // fixes that waited for the next one
+	Weighings uint64
+	Unjudged  uint64 // weighings without axles or build
+	Repeated  uint64 // weighings whose station and record number were there before
+	Cards     uint64
+	Other     uint64 // events that no rule uses
+}
+
+// New makes an engine without state.
+func New(snap *Snapshot) *Engine {
+	e := &Engine{store: newStore(), driverByCard: map[Driver]uint32{}}
+	e.use(snap)
+	return e
+}
+
+func (e *Engine) use(snap *Snapshot) {
+	e.snap = snap
+	e.spikeWindow = int64(snap.Settings.Speeding.SpikeWindowS) * 1000
+}
+
+// Use makes the engine go on with another snapshot. Violations that this ends come out of the next call of Process or
+// Finish. It costs time by the number of side records, not of vehicles.
+func (e *Engine) Use(snap *Snapshot) {
+	if snap == e.snap {
+		return
+	}
+	old := e.snap
+	e.use(snap)
+	e.out, e.mark = e.out[:0], 0
+	for i := range e.sides {
+		sd := &e.sides[i]
+		if sd.owner == nil {
+			continue
+		}
+		v := sd.owner
+		e.resolve(v)
+		for r := range rules {
+			if rules[r].rebase != nil {
+				rules[r].rebase(e, v, sd, old)
+			}
+		}
+		e.tidy(v)
+	}
+	e.rebased = append(e.rebased, e.out...)
+}
+
+// takeRebased hands out what Use and Load closed.
+func (e *Engine) takeRebased(version uint64) {
+	for i := range e.rebased {
+		e.rebased[i].Version = version
+		e.out = append(e.out, e.rebased[i])
+	}
+	e.rebased = e.rebased[:0]
+}
+
+// Snapshot returns the snapshot in use.
+func (e *Engine) Snapshot() *Snapshot { return e.snap }
+
+// Vehicles returns the number of vehicles that the engine has state of.
+func (e *Engine) Vehicles() int { return e.store.count }
+
+// Stats returns the counts so far.
+func (e *Engine) Stats() Stats { return e.stats }
+
+// maxBatch is the most events that are looked up together: enough to hide the latency of memory, few enough that what was
+// looked up is still in the cache when it is used.
+const maxBatch = 256
+
+// Process applies events in order and returns the records of violations that they open, change or close. first is the
+// version of the records of events[0]; the next event has the next one. The returned slice is valid until the next call.
+//
+// Nothing of the events is kept.
+func (e *Engine) Process(events []ingest.Event, first uint64) []Violation {
+	e.out = e.out[:0]
+	e.takeRebased(first)
+	for len(events) > 0 {
+		n := min(len(events), maxBatch)
+		e.processBatch(events[:n], first)
+		events, first = events[n:], first+uint64(n)
+	}
+	return e.out
+}
+
+func (e *Engine) processBatch(events []ingest.Event, first uint64) {
+	e.hashes, e.slots = e.hashes[:0], e.slots[:0]
+	for i := range events {
+		e.hashes = append(e.hashes, events[i].Vehicle.Hash())
+	}
+	// The look-ups do not depend on each other, so their cache misses overlap.
+	for i := range events {
+		slot, ok := e.store.find(&events[i].Vehicle, e.hashes[i])
+		if !ok {
+			slot = e.store.add(&events[i].Vehicle, e.hashes[i])
+		}
+		e.slots = append(e.slots, slot)
+	}
+	for i := range events {
+		e.version, e.mark = first+uint64(i), len(e.out)
+		e.apply(e.store.at(e.slots[i]), &events[i])
+	}
+}
+
+func (e *Engine) apply(v *vehicle, ev *ingest.Event) {
+	if v.generation != e.snap.generation {
+		e.resolve(v)
+	}
+	switch ev.Kind {
+	case ingest.KindPosition:
+		q, broken := e.admit(v, ev)
+		e.stats.Positions[q]++
+		if q != QualityOK {
+			e.tidy(v)
+			return
+		}
+		e.stats.Believed += uint64(len(e.fixes) - 1)
+		for i := range e.fixes {
+			f := e.fixes[i]
+			e.step(v, &f, broken && i == 0)
+		}
+	case ingest.KindDriverCard:
+		e.stats.Cards++
+		e.card(v, ev)
+	case ingest.KindWeighing:
+		e.stats.Weighings++
+		for i := range rules {
+			if rules[i].weighing != nil {
+				rules[i].weighing(e, v, ev)
+			}
+		}
+	default:
+		e.stats.Other++
+	}
+}
+
+// resolve looks up in the snapshot what the hot path needs of the vehicle's record.
+func (e *Engine) resolve(v *vehicle) {
+	v.generation = e.snap.generation
+	r := e.snap.register[v.id]
+	v.set(flagRegistered, r != nil)
+	if r == nil {
+		v.class, v.maxSpeed = ClassOther, 0
+		return
+	}
+	v.class, v.maxSpeed = r.Class, r.MaxSpeed
+}
+
+// Finish judges what waits for a successor and, with close set, closes what is open with the note end_of_data; without, it
+// returns what is open as open. The vehicles are visited in the order in which they were first heard of.
+func (e *Engine) Finish(version uint64, close bool) []Violation {
+	e.out = e.out[:0]
+	e.takeRebased(version)
+	for slot := range e.store.count {
+		v := e.store.at(uint32(slot))
+		if v.generation != e.snap.generation {
+			e.resolve(v)
+		}
+		e.version, e.mark = version, len(e.out)
+		e.flush(v)
+		if v.side == 0 {
+			continue
+		}
+		for i := range rules {
+			if rules[i].end != nil {
+				rules[i].end(e, v, close)
+			}
+		}
+	}
+	return e.out
+}

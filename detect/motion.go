@@ -1,0 +1,112 @@
+package detect
+
+import (
+	"lushao/geo"
+	"lushao/ingest"
+)
+
+// Two questions of the rule book about a fix are answered by the fix after it: whether a high speed is a spike, and whether
+// a lone moving fix belongs to the stop around it. Only a fix that raises one of them is held until its successor is there;
+// every other is judged at once.
+
+// moment is a fix as the rules see it.
+type moment struct {
+	v       *vehicle
+	f       *fix
+	prev    mark      // the fix judged before; time 0: none
+	segment float64   // metres from prev; 0 where no segment leads here
+	broken  bool      // no segment leads here: believed jumps; every run ends before
+	spike   bool      // the speed is not to be believed
+	place   geo.Point // where fences judge it: the place of the stop for a fix of a stop
+	hits    []int32   // the fences that hold place, by number in the snapshot
+}
+
+// step takes the next fix of a vehicle: it judges the one that was held, now that its successor is known, and judges or
+// holds this one.
+func (e *Engine) step(v *vehicle, f *fix, broken bool) {
+	s := e.snap
+	if v.held.time != 0 {
+		h := v.held
+		v.held.time = 0
+		spike := !broken && speedKnown(f.speed) && f.time-h.time <= e.spikeWindow && int(h.speed) > int(f.speed)+int(s.spike) && e.maySpike(v, &h)
+		lone := !broken && speedKnown(f.speed) && f.speed < s.moving && e.mayBeLone(v, &h)
+		e.judge(v, &h, v.has(flagHeldBroken), spike, lone)
+	}
+	v.last = mark{f.time, f.lat, f.lon, f.speed}
+	if !broken && (e.maySpike(v, f) || e.mayBeLone(v, f)) {
+		v.held = *f
+		v.set(flagHeldBroken, broken)
+		return
+	}
+	e.judge(v, f, broken, false, false)
+}
+
+// flush judges a held fix that will have no successor.
+func (e *Engine) flush(v *vehicle) {
+	if v.held.time != 0 {
+		h := v.held
+		v.held.time = 0
+		e.judge(v, &h, v.has(flagHeldBroken), false, false)
+	}
+}
+
+func speedKnown(speed uint16) bool { return speed != ingest.NoSpeed }
+
+// maySpike reports whether a fix is far faster than the one before it.
+func (e *Engine) maySpike(v *vehicle, f *fix) bool {
+	p := &v.judged
+	return p.time != 0 && speedKnown(p.speed) && speedKnown(f.speed) && f.time-p.time <= e.spikeWindow &&
+		int(f.speed) > int(p.speed)+int(e.snap.spike)
+}
+
+// mayBeLone reports whether a moving fix is near the stop before it.
+func (e *Engine) mayBeLone(v *vehicle, f *fix) bool {
+	return v.has(flagStopped) && speedKnown(f.speed) && f.speed >= e.snap.moving &&
+		geo.Distance(geo.Point{Lat: v.stopLat, Lon: v.stopLon}, f.point()) <= e.snap.Settings.Movement.StopRadius
+}
+
+// judge shows a fix to the rules.
+func (e *Engine) judge(v *vehicle, f *fix, broken, spike, lone bool) {
+	s := e.snap
+	m := &e.moment
+	*m = moment{v: v, f: f, prev: v.judged, broken: broken, spike: spike, place: f.point(), hits: m.hits[:0]}
+	if m.prev.time != 0 && !broken {
+		m.segment = geo.Distance(m.prev.point(), m.place)
+	}
+	if broken {
+		v.set(flagStopped, false)
+	}
+	switch {
+	case !speedKnown(f.speed): // neither moving nor stopped
+	case f.speed < s.moving:
+		stop := geo.Point{Lat: v.stopLat, Lon: v.stopLon}
+		if !v.has(flagStopped) || geo.Distance(stop, m.place) > s.Settings.Movement.StopRadius {
+			v.set(flagStopped, true)
+			v.stopLat, v.stopLon = f.lat, f.lon
+		}
+		v.stoppedAt = f.time
+		v.takePendingCard()
+		m.place = geo.Point{Lat: v.stopLat, Lon: v.stopLon}
+	case lone:
+		m.place = geo.Point{Lat: v.stopLat, Lon: v.stopLon}
+	default:
+		v.set(flagStopped, false)
+	}
+	m.hits = s.index.Lookup(m.place, m.hits)
+	if v.side != 0 {
+		sd := &e.sides[v.side-1]
+		for i := range sd.speeding {
+			sd.speeding[i].span.extend(f, m.segment)
+		}
+		for i := range sd.fences {
+			sd.fences[i].span.extend(f, m.segment)
+		}
+	}
+	for i := range rules {
+		if rules[i].fix != nil {
+			rules[i].fix(e, m)
+		}
+	}
+	v.judged = mark{f.time, f.lat, f.lon, f.speed}
+	e.tidy(v)
+}

@@ -1,0 +1,46 @@
+package detect
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"lushao/ingest"
+)
+
+// Replay judges events that are all there, whatever the order in which they arrived: each vehicle's in order of time, and
+// of equal times in order of (received, arrival). It returns every violation once, in its final state, by start and then
+// id. With close set, what is open at the end is closed with the note end_of_data.
+//
+// events stand in the order of arrival; the slice is sorted in place.
+func Replay(snap *Snapshot, events []ingest.Event, close bool) ([]Violation, Stats) {
+	slices.SortStableFunc(events, func(a, b ingest.Event) int {
+		return cmp.Or(a.Vehicle.Compare(&b.Vehicle), cmp.Compare(a.Time, b.Time), cmp.Compare(a.Received, b.Received))
+	})
+	e := New(snap)
+	final := map[string]int{}
+	var out []Violation
+	keep := func(vs []Violation) {
+		for i := range vs {
+			v := vs[i]
+			v.Version = 1
+			if n, ok := final[v.ID]; ok {
+				out[n] = v
+				continue
+			}
+			final[v.ID] = len(out)
+			out = append(out, v)
+		}
+	}
+	for len(events) > 0 {
+		n := min(len(events), maxBatch)
+		keep(e.Process(events[:n], 0))
+		events = events[n:]
+	}
+	keep(e.Finish(0, close))
+	out = slices.DeleteFunc(out, func(v Violation) bool { return v.State == StateRetracted })
+	slices.SortFunc(out, func(a, b Violation) int {
+		return cmp.Or(cmp.Compare(a.Start, b.Start), strings.Compare(a.ID, b.ID))
+	})
+	return out, e.Stats()
+}

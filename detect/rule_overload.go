@@ -1,0 +1,199 @@
+package detect
+
+import (
+	"encoding/hex"
+	"math"
+
+	"lushao/ingest"
+)
+
+// Overload (超限超载): gross × 100 > limit × (100 + tolerance). Basis: 超限运输车辆行驶公路管理规定 art. 3 (limits), art. 43
+// (fines), art. 44 (permits).
+
+// weighed remembers a weighing: by its record number, because the first record of a number stands, and by its time, because
+// overloads are counted over a year.
+type weighed struct {
+	record   uint64 // hash of station and record number
+	time     int64
+	overload bool
+}
+
+const yearMs = 365 * dayMs
+
+func overloadWeighing(e *Engine, v *vehicle, ev *ingest.Event) {
+	s := &e.snap.Settings.Overload
+	w := ev.Weighing
+	record := recordHash(w.Station, w.Record)
+	sd := e.sideOf(v)
+	kept := sd.weighed[:0]
+	earlier := 0
+	repeated := false
+	for _, o := range sd.weighed {
+		if ev.Time-o.time > yearMs {
+			continue
+		}
+		kept = append(kept, o)
+		repeated = repeated || o.record == record
+		if o.overload && o.time <= ev.Time {
+			earlier++
+		}
+	}
+	sd.weighed = kept
+	if repeated {
+		e.stats.Repeated++
+		return
+	}
+	sd.weighed = append(sd.weighed, weighed{record: record, time: ev.Time})
+	if !s.Enabled {
+		return
+	}
+	limit, source, permit := e.massLimit(v, ev)
+	if limit == 0 {
+		e.stats.Unjudged++
+		return
+	}
+	station := e.snap.stations[w.Station]
+	tolerance := e.tolerance(w, station)
+	gross := int64(w.GrossKg)
+	// In 1e-4, so that a tolerance with two decimals is exact.
+	if gross*10000 <= limit*(10000+tolerance) {
+		return
+	}
+	sd.weighed[len(sd.weighed)-1].overload = true
+	at := span{start: ev.Time, driver: v.driver}
+	o := e.begin(v, KindOverload, &at, w.Station+"\x00"+w.Record)
+	o.State = StateClosed
+	o.End = ptr(Time(ev.Time))
+	lat, lon := w.Lat, w.Lon
+	if station != nil && (station.Lat != 0 || station.Lon != 0) {
+		lat, lon = station.Lat, station.Lon
+	}
+	if lat != 0 || lon != 0 {
+		o.StartLat, o.StartLon, o.EndLat, o.EndLon = degrees(lat), degrees(lon), degrees(lat), degrees(lon)
+	}
+	over := gross - limit
+	o.Measured, o.Limit, o.Unit = ptr(float64(gross)), ptr(float64(limit)), ptr("kg")
+	o.OverPct, o.Band = overPct(over, limit)
+	o.LimitSource = &source
+	o.Station = ptr(w.Station) // the event's own field is used again
+	o.Basis = []string{"overlimit", "overlimit-fine"}
+	if permit != nil {
+		o.Permit = &permit.Number
+		o.Basis = append(o.Basis, "overlimit-permit")
+	}
+	hash := weighingEvidence(ev)
+	o.EvidenceHash = hex.EncodeToString(hash[:])
+	o.Detail = map[string]any{
+		"record":              w.Record,
+		"over_kg":             over,
+		"fine_cny":            s.fine(over),
+		"tolerance_pct":       float64(tolerance) / 100,
+		"parties":             e.parties(v, o),
+		"overloads_last_year": earlier,
+	}
+	if axles, _, _ := e.build(v, w); axles != 0 {
+		o.Detail["axles"] = axles
+	}
+	if w.Method != ingest.MethodUnknown {
+		o.Detail["method"] = w.Method.String()
+	}
+	e.emit(o)
+}
+
+func recordHash(station, record string) uint64 {
+	h := uint64(14695981039346656037)
+	for _, s := range [...]string{station, "\x00", record} {
+		for i := range len(s) {
+			h = (h ^ uint64(s[i])) * 1099511628211
+		}
+	}
+	return h
+}
+
+// build returns axles and kind of vehicle: the record's, else the register's.
+func (e *Engine) build(v *vehicle, w *ingest.Weighing) (axles uint8, combination, single ingest.Tri) {
+	axles, combination, single = w.Axles, w.Combination, w.SingleDriveAxle
+	if r := e.snap.register[v.id]; r != nil {
+		if axles == 0 {
+			axles = r.Axles
+		}
+		if combination == ingest.Unknown {
+			combination = r.Combination
+		}
+		if single == ingest.Unknown {
+			single = r.SingleDriveAxle
+		}
+	}
+	return axles, combination, single
+}
+
+// massLimit returns the limit in kg and where it comes from; 0 where the data don't tell.
+func (e *Engine) massLimit(v *vehicle, ev *ingest.Event) (limit int64, source string, permit *Permit) {
+	s := &e.snap.Settings.Overload
+	// Of several permits the one that covers most.
+	for _, p := range e.snap.validPermits(&v.id, PermitOversize, ev.Time) {
+		if p.GrossKg != 0 && (permit == nil || p.GrossKg > permit.GrossKg) {
+			permit = p
+		}
+	}
+	if permit != nil {
+		return int64(permit.GrossKg), "permit", permit
+	}
+	axles, combination, single := e.build(v, ev.Weighing)
+	if axles < 2 || combination == ingest.Unknown {
+		return 0, "", nil
+	}
+	n := min(int(axles), 6)
+	if combination == ingest.Yes {
+		limit = int64(s.Combination[n])
+		// Where nobody knows, the driver has the benefit: two drive axles.
+		if n == 6 && single == ingest.Yes {
+			limit = int64(s.SingleDriveAxle)
+		}
+		return limit, "axles", nil
+	}
+	limit, source = int64(s.Truck[n]), "axles"
+	if r := e.snap.register[v.id]; n == 2 && r != nil && r.GrossLimitKg != 0 && int64(r.GrossLimitKg) < limit {
+		return int64(r.GrossLimitKg), "vehicle", nil
+	}
+	return limit, source, nil
+}
+
+// tolerance returns the tolerance in 0.01 percent: the station's, else that of the method. Where the method is not known,
+// the driver has the benefit.
+func (e *Engine) tolerance(w *ingest.Weighing, station *Station) int64 {
+	if station != nil && station.TolerancePct >= 0 {
+		return int64(math.Round(station.TolerancePct * 100))
+	}
+	method := w.Method
+	if method == ingest.MethodUnknown && station != nil {
+		method = station.Method
+	}
+	if method == ingest.MethodStatic {
+		return int64(math.Round(e.snap.Settings.Overload.StaticPct * 100))
+	}
+	return int64(math.Round(e.snap.Settings.Overload.DynamicPct * 100))
+}
+
+// fine is an estimate of the fine in yuan: a warning up to fine_free_kg, else so much for each full 1,000 kg.
+func (s *OverloadSettings) fine(over int64) int64 {
+	if over <= int64(s.FineFreeKg) {
+		return 0
+	}
+	return min(over/1000*int64(s.FinePerTonne), int64(s.FineMax))
+}
+
+// parties are the four of 一超四罚 as far as they are known; who loaded the goods no weigh record says.
+func (e *Engine) parties(v *vehicle, o *Violation) map[string]any {
+	p := map[string]any{"vehicle": v.id.String()}
+	if o.Driver != nil {
+		p["driver"] = o.Driver.License
+	}
+	if o.Operator != nil {
+		p["operator"] = *o.Operator
+		if op := e.snap.operators[*o.Operator]; op != nil && op.Name != "" {
+			p["operator_name"] = op.Name
+		}
+	}
+	return p
+}

@@ -1,0 +1,33 @@
+package detect
+
+import "lushao/ingest"
+
+// rule is one kind of violation. Its functions open, extend and close violations through Engine.emit; each is nil where the
+// rule has no use for it.
+type rule struct {
+	kind Kind
+	// fix sees every fix of a vehicle, in order of time.
+	fix func(e *Engine, m *moment)
+	// weighing sees every weighing of a vehicle.
+	weighing func(e *Engine, v *vehicle, ev *ingest.Event)
+	// rebase puts what is going on onto a new snapshot: numbers of fences change with it.
+	rebase func(e *Engine, v *vehicle, sd *side, old *Snapshot)
+	// end closes what is open because there are no more data, or shows it as open; the vehicle has a side record.
+	end func(e *Engine, v *vehicle, close bool)
+}
+
+// rules is the list of all rules, in the order in which they see an event.
+var rules = []rule{
+	{kind: KindSpeeding, fix: speedingFix, rebase: speedingRebase, end: speedingEnd},
+	{kind: KindFenceEntry, fix: fenceEntryFix, rebase: fenceEntryRebase, end: fenceEntryEnd},
+	{kind: KindOverload, weighing: overloadWeighing},
+}
+
+// Kinds lists the kinds of violations that the engine finds.
+func Kinds() []Kind {
+	out := make([]Kind, len(rules))
+	for i := range rules {
+		out[i] = rules[i].kind
+	}
+	return out
+}

@@ -1,0 +1,211 @@
+package detect
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// ruleBook names the rule book that the code implements; it is part of every violation's rule_version.
+const ruleBook = "2026.1"
+
+// Settings are the numbers of the rule book: rules.yaml. The defaults are the rule book's own. Speeds are in km/h,
+// durations in seconds, lengths in metres, masses in kg, shares in percent.
+type Settings struct {
+	Gate       GateSettings       `yaml:"gate"`
+	Movement   MovementSettings   `yaml:"movement"`
+	Night      NightSettings      `yaml:"night"`
+	Speeding   SpeedingSettings   `yaml:"speeding"`
+	FenceEntry FenceEntrySettings `yaml:"fence_entry"`
+	Overload   OverloadSettings   `yaml:"overload"`
+}
+
+// GateSettings say when a position is a fix.
+type GateSettings struct {
+	FutureS       int     `yaml:"future_s"` // a position may be this much ahead of when it was received
+	MinLon        float64 `yaml:"min_lon"`  // degrees; the box is inclusive
+	MaxLon        float64 `yaml:"max_lon"`
+	MinLat        float64 `yaml:"min_lat"`
+	MaxLat        float64 `yaml:"max_lat"`
+	MaxSpeed      float64 `yaml:"max_speed_kmh"`   // reported
+	JumpSpeed     float64 `yaml:"jump_speed_kmh"`  // mean speed from the last fix
+	JumpsToAccept int     `yaml:"jumps_to_accept"` // so many jumps in a row, near each other, are believed
+}
+
+// MovementSettings say when a vehicle moves and what a stop is.
+type MovementSettings struct {
+	Moving     float64 `yaml:"moving_kmh"`
+	StopRadius float64 `yaml:"stop_radius_m"`
+	RunGapS    int     `yaml:"run_gap_s"` // fixes farther apart in time end what must be sustained
+}
+
+// NightSettings are the hours of night in Beijing time, [from, to), for speed and driving time.
+type NightSettings struct {
+	From string `yaml:"from"` // hh:mm
+	To   string `yaml:"to"`
+}
+
+// SpeedingSettings are those of the kind speeding and of the effective limit.
+type SpeedingSettings struct {
+	Enabled      bool               `yaml:"enabled"`
+	SustainedS   int                `yaml:"sustained_s"`
+	MergeS       int                `yaml:"merge_s"`
+	Spike        float64            `yaml:"spike_kmh"`
+	SpikeWindowS int                `yaml:"spike_window_s"`
+	ClassCap     map[string]float64 `yaml:"class_cap_kmh"` // by class; hazmat has its own below
+	HazmatCap    HazmatCap          `yaml:"hazmat_cap_kmh"`
+	CoachNight   float64            `yaml:"coach_night_pct"` // of the day limit
+}
+
+// HazmatCap is the limit of hazmat vehicles by the road they are on.
+type HazmatCap struct {
+	Expressway float64 `yaml:"expressway"`
+	Other      float64 `yaml:"other"`
+	Unknown    float64 `yaml:"unknown"`
+}
+
+// FenceEntrySettings are those of the kind fence_entry.
+type FenceEntrySettings struct {
+	Enabled bool    `yaml:"enabled"`
+	Fixes   int     `yaml:"fixes"`   // in a row inside, to enter; outside, to leave
+	Leave   float64 `yaml:"leave_m"` // outside by at least this counts as outside
+}
+
+// OverloadSettings are those of the kind overload. Limits are by number of axles; 6 stands for 6 and more.
+type OverloadSettings struct {
+	Enabled         bool        `yaml:"enabled"`
+	Truck           map[int]int `yaml:"truck_kg"`
+	Combination     map[int]int `yaml:"combination_kg"`
+	SingleDriveAxle int         `yaml:"six_axles_single_drive_kg"`
+	DynamicPct      float64     `yaml:"dynamic_tolerance_pct"` // where the station has none of its own
+	StaticPct       float64     `yaml:"static_tolerance_pct"`
+	FineFreeKg      int         `yaml:"fine_free_kg"` // up to this over: a warning
+	FinePerTonne    int         `yaml:"fine_per_1000_kg_cny"`
+	FineMax         int         `yaml:"fine_max_cny"`
+}
+
+// DefaultSettings returns the rule book's own numbers.
+func DefaultSettings() Settings {
+	return Settings{
+		Gate:     GateSettings{FutureS: 300, MinLon: 73.55, MaxLon: 135.1, MinLat: 3.85, MaxLat: 53.56, MaxSpeed: 220, JumpSpeed: 200, JumpsToAccept: 3},
+		Movement: MovementSettings{Moving: 5, StopRadius: 200, RunGapS: 300},
+		Night:    NightSettings{From: "22:00", To: "06:00"},
+		Speeding: SpeedingSettings{Enabled: true, SustainedS: 30, MergeS: 60, Spike: 30, SpikeWindowS: 60,
+			ClassCap:  map[string]float64{"coach_line": 100, "coach_charter": 100, "coach_tour": 100, "heavy_truck": 100, "truck": 100, "dump_truck": 100},
+			HazmatCap: HazmatCap{Expressway: 80, Other: 60, Unknown: 80}, CoachNight: 80},
+		FenceEntry: FenceEntrySettings{Enabled: true, Fixes: 2, Leave: 20},
+		Overload: OverloadSettings{Enabled: true,
+			Truck:           map[int]int{2: 18000, 3: 25000, 4: 31000, 5: 43000, 6: 49000},
+			Combination:     map[int]int{2: 27000, 3: 27000, 4: 36000, 5: 43000, 6: 49000},
+			SingleDriveAxle: 46000, DynamicPct: 5, StaticPct: 0, FineFreeKg: 1000, FinePerTonne: 500, FineMax: 30000},
+	}
+}
+
+// ParseSettings reads rules.yaml: what it names replaces the default. An unknown name or a bad value is an error with its
+// line.
+func ParseSettings(b []byte) (*Settings, error) {
+	s := DefaultSettings()
+	dec := yaml.NewDecoder(bytes.NewReader(b))
+	dec.KnownFields(true)
+	if err := dec.Decode(&s); err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("rules: %w", err)
+	}
+	if err := s.Validate(); err != nil {
+		return nil, err
+	}
+	return &s, nil
+}
+
+// Validate names every setting that can't be used.
+func (s *Settings) Validate() error {
+	var errs []error
+	check := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf("rules: "+format, args...))
+		}
+	}
+	// Speeds travel in 0.1 km/h: a finer number would be judged by something else than what the file says.
+	speed := func(name string, v float64) {
+		check(v >= 0 && v <= 1000 && tenths(v), "%s: %v; a speed from 0 to 1000 km/h with at most one decimal", name, v)
+	}
+	seconds := func(name string, v int) {
+		check(v >= 0 && v <= 7*86400, "%s: %d; from 0 to %d seconds", name, v, 7*86400)
+	}
+	seconds("gate.future_s", s.Gate.FutureS)
+	check(s.Gate.MinLon < s.Gate.MaxLon && s.Gate.MinLon >= -180 && s.Gate.MaxLon <= 180, "gate.min_lon, gate.max_lon: %v to %v is no range of degrees", s.Gate.MinLon, s.Gate.MaxLon)
+	check(s.Gate.MinLat < s.Gate.MaxLat && s.Gate.MinLat >= -90 && s.Gate.MaxLat <= 90, "gate.min_lat, gate.max_lat: %v to %v is no range of degrees", s.Gate.MinLat, s.Gate.MaxLat)
+	speed("gate.max_speed_kmh", s.Gate.MaxSpeed)
+	speed("gate.jump_speed_kmh", s.Gate.JumpSpeed)
+	check(s.Gate.JumpsToAccept >= 2 && s.Gate.JumpsToAccept <= maxJumps, "gate.jumps_to_accept: %d; from 2 to %d", s.Gate.JumpsToAccept, maxJumps)
+	speed("movement.moving_kmh", s.Movement.Moving)
+	check(s.Movement.StopRadius >= 0 && s.Movement.StopRadius <= 10000, "movement.stop_radius_m: %v; from 0 to 10000", s.Movement.StopRadius)
+	seconds("movement.run_gap_s", s.Movement.RunGapS)
+	for name, v := range map[string]string{"night.from": s.Night.From, "night.to": s.Night.To} {
+		_, err := parseClock(v)
+		check(err == nil, "%s: %q; hh:mm", name, v)
+	}
+	seconds("speeding.sustained_s", s.Speeding.SustainedS)
+	seconds("speeding.merge_s", s.Speeding.MergeS)
+	speed("speeding.spike_kmh", s.Speeding.Spike)
+	seconds("speeding.spike_window_s", s.Speeding.SpikeWindowS)
+	for c, v := range s.Speeding.ClassCap {
+		class, ok := ParseClass(c)
+		check(ok && class != ClassHazmat, "speeding.class_cap_kmh: %q is no class, or hazmat, which has hazmat_cap_kmh", c)
+		speed("speeding.class_cap_kmh."+c, v)
+	}
+	speed("speeding.hazmat_cap_kmh.expressway", s.Speeding.HazmatCap.Expressway)
+	speed("speeding.hazmat_cap_kmh.other", s.Speeding.HazmatCap.Other)
+	speed("speeding.hazmat_cap_kmh.unknown", s.Speeding.HazmatCap.Unknown)
+	check(s.Speeding.CoachNight > 0 && s.Speeding.CoachNight <= 100 && s.Speeding.CoachNight == math.Trunc(s.Speeding.CoachNight), "speeding.coach_night_pct: %v; a whole number from 1 to 100", s.Speeding.CoachNight)
+	check(s.FenceEntry.Fixes >= 1 && s.FenceEntry.Fixes <= 100, "fence_entry.fixes: %d; from 1 to 100", s.FenceEntry.Fixes)
+	check(s.FenceEntry.Leave >= 0 && s.FenceEntry.Leave <= 10000, "fence_entry.leave_m: %v; from 0 to 10000", s.FenceEntry.Leave)
+	for name, table := range map[string]map[int]int{"truck_kg": s.Overload.Truck, "combination_kg": s.Overload.Combination} {
+		for axles, kg := range table {
+			check(axles >= 2 && axles <= 6, "overload.%s: %d axles; from 2 to 6, 6 standing for 6 and more", name, axles)
+			check(kg > 0 && kg <= 1_000_000, "overload.%s.%d: %d kg; from 1 to 1000000", name, axles, kg)
+		}
+	}
+	check(s.Overload.SingleDriveAxle > 0, "overload.six_axles_single_drive_kg: %d; greater than 0", s.Overload.SingleDriveAxle)
+	for name, v := range map[string]float64{"dynamic_tolerance_pct": s.Overload.DynamicPct, "static_tolerance_pct": s.Overload.StaticPct} {
+		check(v >= 0 && v <= 100, "overload.%s: %v; from 0 to 100", name, v)
+	}
+	check(s.Overload.FineFreeKg >= 0 && s.Overload.FinePerTonne >= 0 && s.Overload.FineMax >= 0, "overload: fines must not be negative")
+	return errors.Join(errs...)
+}
+
+func tenths(v float64) bool { return math.Abs(v*10-math.Round(v*10)) < 1e-9 }
+
+// Version identifies the rule book and the numbers that are in force.
+func (s *Settings) Version() string {
+	b, err := json.Marshal(s) // maps come out sorted
+	if err != nil {
+		panic(err) // numbers and texts only
+	}
+	sum := sha256.Sum256(b)
+	return ruleBook + "-" + hex.EncodeToString(sum[:4])
+}
+
+// parseClock returns the minutes of the day of "hh:mm"; "24:00" is allowed.
+func parseClock(s string) (uint16, error) {
+	var h, m int
+	if len(s) != 5 || s[2] != ':' {
+		return 0, fmt.Errorf("%q is not hh:mm", s)
+	}
+	for _, i := range []int{0, 1, 3, 4} {
+		if s[i] < '0' || s[i] > '9' {
+			return 0, fmt.Errorf("%q is not hh:mm", s)
+		}
+	}
+	h, m = int(s[0]-'0')*10+int(s[1]-'0'), int(s[3]-'0')*10+int(s[4]-'0')
+	if m > 59 || h > 24 || h == 24 && m > 0 {
+		return 0, fmt.Errorf("%q is not hh:mm", s)
+	}
+	return uint16(h*60 + m), nil
+}

@@ -1,0 +1,156 @@
+package detect
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"sort"
+
+	"lushao/geo"
+	"lushao/ingest"
+)
+
+// Snapshot is the reference data and the settings, checked and compiled for the engine. It is immutable: every engine of
+// a process uses the same one, and a change is a new one.
+type Snapshot struct {
+	Settings Settings
+	// RuleVersion is written into every violation.
+	RuleVersion string
+	// Digest identifies the reference data; the loader gives it.
+	Digest string
+
+	generation uint32 // never 0; engines see by it that there is a new one
+	register   map[ingest.Vehicle]*VehicleRecord
+	operators  map[string]*Operator
+	stations   map[string]*Station
+	permits    map[ingest.Vehicle][]*Permit
+	fences     []fence // in the order of the reference data
+	fenceByID  map[string]int32
+	index      *geo.Index
+
+	gate     gateLimits
+	moving   uint16 // 0.1 km/h
+	night    hours
+	spike    uint16             // 0.1 km/h
+	classCap [classCount]uint32 // 0.01 km/h; 0 none
+	hazmat   struct{ expressway, other, unknown uint32 }
+}
+
+// fence is a fence as the engine uses it.
+type fence struct {
+	*Fence
+	shape    *geo.Shape
+	vehicles map[ingest.Vehicle]bool
+	day      uint32 // 0.01 km/h; 0 none
+	nightCap uint32 // 0.01 km/h; 0 as by day
+}
+
+// applies reports whether the fence means a vehicle of a class: "classes" and "plates" are two lists, and those in either
+// are meant; without both, everybody is.
+func (f *fence) applies(v *ingest.Vehicle, c Class) bool {
+	if f.Classes.Empty() && f.vehicles == nil {
+		return true
+	}
+	return f.Classes.Has(c) || f.vehicles[*v]
+}
+
+// Compile checks data and settings together and compiles them. workers bounds the goroutines that build the fence index.
+// generation is a number that no snapshot before has had; 0 is none.
+//
+// The errors name the record; all are reported at once.
+func Compile(data *ReferenceData, settings Settings, digest string, generation uint32, workers int) (*Snapshot, error) {
+	if err := settings.Validate(); err != nil {
+		return nil, err
+	}
+	s := &Snapshot{Settings: settings, RuleVersion: settings.Version(), Digest: digest, generation: generation,
+		register: make(map[ingest.Vehicle]*VehicleRecord, len(data.Vehicles)), operators: map[string]*Operator{},
+		stations: map[string]*Station{}, permits: map[ingest.Vehicle][]*Permit{}, fenceByID: map[string]int32{}}
+	var errs []error
+	for i := range data.Vehicles {
+		v := &data.Vehicles[i]
+		s.register[v.Vehicle] = v
+	}
+	for i := range data.Operators {
+		s.operators[data.Operators[i].ID] = &data.Operators[i]
+	}
+	for i := range data.Stations {
+		s.stations[data.Stations[i].ID] = &data.Stations[i]
+	}
+	for i := range data.Permits {
+		p := &data.Permits[i]
+		s.permits[p.Vehicle] = append(s.permits[p.Vehicle], p)
+	}
+	shapes := make([]*geo.Shape, len(data.Fences))
+	for i := range data.Fences {
+		f := &data.Fences[i]
+		shape, err := geo.Compile(f.Geometry, f.RadiusM, f.WidthM)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("fence %q: %w", f.ID, err))
+			continue
+		}
+		shapes[i] = shape
+		c := fence{Fence: f, shape: shape, day: uint32(f.SpeedLimit) * 10, nightCap: uint32(f.NightSpeedLimit) * 10}
+		if len(f.Vehicles) > 0 {
+			c.vehicles = map[ingest.Vehicle]bool{}
+			for _, v := range f.Vehicles {
+				c.vehicles[v] = true
+			}
+		}
+		s.fenceByID[f.ID] = int32(len(s.fences))
+		s.fences = append(s.fences, c)
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	s.index = geo.Build(shapes, workers)
+	s.compileSettings()
+	return s, nil
+}
+
+func (s *Snapshot) compileSettings() {
+	tenth := func(kmh float64) uint16 { return uint16(math.Round(kmh * 10)) }
+	hundredth := func(kmh float64) uint32 { return uint32(math.Round(kmh*10)) * 10 }
+	micro := func(degrees float64) int32 { return int32(math.Round(degrees * 1e6)) }
+	g := &s.Settings.Gate
+	s.gate = gateLimits{future: int64(g.FutureS) * 1000, minLat: micro(g.MinLat), maxLat: micro(g.MaxLat),
+		minLon: micro(g.MinLon), maxLon: micro(g.MaxLon), speed: tenth(g.MaxSpeed), jump: g.JumpSpeed / 3.6, jumps: g.JumpsToAccept}
+	s.moving = tenth(s.Settings.Movement.Moving)
+	s.spike = tenth(s.Settings.Speeding.Spike)
+	s.night.from, _ = parseClock(s.Settings.Night.From) // Validate has seen them
+	s.night.to, _ = parseClock(s.Settings.Night.To)
+	for name, kmh := range s.Settings.Speeding.ClassCap {
+		c, _ := ParseClass(name)
+		s.classCap[c] = hundredth(kmh)
+	}
+	h := s.Settings.Speeding.HazmatCap
+	s.hazmat.expressway, s.hazmat.other, s.hazmat.unknown = hundredth(h.Expressway), hundredth(h.Other), hundredth(h.Unknown)
+}
+
+// Vehicles returns the number of vehicles in the register, Fences that of the fences.
+func (s *Snapshot) Vehicles() int { return len(s.register) }
+
+// Fences returns the number of fences.
+func (s *Snapshot) Fences() int { return len(s.fences) }
+
+// Generation returns the number that Compile was given.
+func (s *Snapshot) Generation() uint32 { return s.generation }
+
+// fenceID returns the id of a fence by its number; "" for -1.
+func (s *Snapshot) fenceID(n int32) string {
+	if n < 0 {
+		return ""
+	}
+	return s.fences[n].ID
+}
+
+// validPermits returns the vehicle's permits of a kind that are valid at t, by number.
+func (s *Snapshot) validPermits(v *ingest.Vehicle, kind PermitKind, t int64) []*Permit {
+	var out []*Permit
+	for _, p := range s.permits[*v] {
+		if p.Kind == kind && p.Start <= t && (p.End == 0 || t < p.End) {
+			out = append(out, p)
+		}
+	}
+	sort.Slice(out, func(i, j int) bool { return out[i].Number < out[j].Number })
+	return out
+}

@@ -1,0 +1,197 @@
+package detect
+
+import (
+	"lushao/geo"
+	"lushao/ingest"
+)
+
+// fix is a position that passed the gate, or waits in it: what the rules and the evidence need of it.
+type fix struct {
+	time     int64 // Unix ms
+	lat, lon int32 // 1e-6 degree
+	alarm    uint32
+	status   uint32
+	mileage  uint32
+	speed    uint16
+	recorder uint16
+	course   uint16
+	altitude int16
+	bits     uint8 // 1 located, 2 ACC on
+}
+
+func (f *fix) point() geo.Point { return geo.Point{Lat: f.lat, Lon: f.lon} }
+
+func fixOf(e *ingest.Event) fix {
+	p := &e.Position
+	f := fix{time: e.Time, lat: p.Lat, lon: p.Lon, alarm: p.Alarm, status: p.Status, mileage: p.Mileage, speed: p.Speed,
+		recorder: p.RecorderSpeed, course: p.Course, altitude: p.Altitude}
+	if p.Located {
+		f.bits |= 1
+	}
+	if p.ACC {
+		f.bits |= 2
+	}
+	return f
+}
+
+// mark is a fix of which only place, time and speed are still needed.
+type mark struct {
+	time     int64
+	lat, lon int32
+	speed    uint16
+}
+
+func (m *mark) point() geo.Point { return geo.Point{Lat: m.lat, Lon: m.lon} }
+
+// vehicle is the state of one vehicle: flat, without pointers, of a fixed size. What only few vehicles have at a time is
+// in a side record.
+type vehicle struct {
+	id ingest.Vehicle
+
+	last   mark // the last fix that came out of the gate; time 0: none yet
+	judged mark // the last fix that the rules have seen; it is the one before last while last is held
+	held   fix  // waits for the fix after it, see motion.go; time 0: none
+
+	stopLat, stopLon int32 // place of the stop, while stopped
+
+	generation uint32 // of the snapshot that the next fields were looked up in
+	maxSpeed   uint16 // 0.1 km/h, of the register; 0 unknown
+	class      Class
+	flags      uint8
+	side       uint32 // number of the side record; 0 none
+	driver     uint32 // number of the driver in Engine.drivers; 0 unknown
+	pending    uint32 // number of the driver whose card counts at the next stop
+	stoppedAt  int64  // time of the last stopped fix; 0 none
+}
+
+const (
+	flagStopped    uint8 = 1 << iota // the last judged fix belongs to a stop
+	flagHeldBroken                   // no segment leads to the held fix
+	flagPending                      // pending is set
+	flagRegistered                   // in the register of the snapshot
+)
+
+func (v *vehicle) has(f uint8) bool { return v.flags&f != 0 }
+func (v *vehicle) set(f uint8, on bool) {
+	if on {
+		v.flags |= f
+	} else {
+		v.flags &^= f
+	}
+}
+
+// side holds what few vehicles have at a time. Records are used again, with the room that their lists have.
+type side struct {
+	owner    *vehicle // nil: not used
+	jumps    []fix
+	speeding []speedCase
+	fences   []fenceCase
+	weighed  []weighed
+}
+
+func (s *side) empty() bool {
+	return len(s.jumps) == 0 && len(s.speeding) == 0 && len(s.fences) == 0 && len(s.weighed) == 0
+}
+
+// slabSize is the number of vehicles in one allocation. State never moves: a bigger table is a bigger list of slabs.
+const slabSize = 1024
+
+// store finds the state of vehicles: an open-addressing table of 8 bytes an entry leads to slabs. Measured against a Go
+// map it saves most of the cache misses, which are what a look-up among a million vehicles costs.
+type store struct {
+	slabs   [][]vehicle
+	count   int
+	entries []uint64 // upper half: upper half of the hash; lower half: slot + 1; 0 free
+	mask    uint64
+}
+
+func newStore() store { return store{entries: make([]uint64, 1024), mask: 1023} }
+
+func (s *store) at(slot uint32) *vehicle { return &s.slabs[slot/slabSize][slot%slabSize] }
+
+// find returns the slot of a vehicle.
+func (s *store) find(id *ingest.Vehicle, hash uint64) (slot uint32, ok bool) {
+	for i := hash & s.mask; ; i = (i + 1) & s.mask {
+		e := s.entries[i]
+		if e == 0 {
+			return 0, false
+		}
+		if e>>32 == hash>>32 {
+			slot := uint32(e) - 1
+			if s.at(slot).id == *id {
+				return slot, true
+			}
+		}
+	}
+}
+
+// add makes the state of a vehicle that find did not find.
+func (s *store) add(id *ingest.Vehicle, hash uint64) uint32 {
+	if s.count*4 >= len(s.entries)*3 {
+		s.grow()
+	}
+	if s.count == len(s.slabs)*slabSize {
+		s.slabs = append(s.slabs, make([]vehicle, slabSize))
+	}
+	slot := uint32(s.count)
+	s.count++
+	s.at(slot).id = *id
+	s.put(hash, slot)
+	return slot
+}
+
+func (s *store) put(hash uint64, slot uint32) {
+	i := hash & s.mask
+	for s.entries[i] != 0 {
+		i = (i + 1) & s.mask
+	}
+	s.entries[i] = hash>>32<<32 | uint64(slot+1)
+}
+
+func (s *store) grow() {
+	s.entries = make([]uint64, 2*len(s.entries))
+	s.mask = uint64(len(s.entries) - 1)
+	for slot := range s.count {
+		s.put(s.at(uint32(slot)).id.Hash(), uint32(slot))
+	}
+}
+
+// sideOf returns the side record of a vehicle and makes one where there is none. The pointer is good until the next call.
+func (e *Engine) sideOf(v *vehicle) *side {
+	if v.side == 0 {
+		if n := len(e.freeSides); n > 0 {
+			v.side = e.freeSides[n-1]
+			e.freeSides = e.freeSides[:n-1]
+		} else {
+			e.sides = append(e.sides, side{})
+			v.side = uint32(len(e.sides))
+		}
+		e.sides[v.side-1].owner = v
+	}
+	return &e.sides[v.side-1]
+}
+
+// tidy gives the side record back when nothing is in it.
+func (e *Engine) tidy(v *vehicle) {
+	if v.side == 0 {
+		return
+	}
+	if s := &e.sides[v.side-1]; s.empty() {
+		s.owner = nil
+		e.freeSides = append(e.freeSides, v.side)
+		v.side = 0
+	}
+}
+
+func (e *Engine) jumpsOf(v *vehicle) []fix {
+	if v.side == 0 {
+		return nil
+	}
+	return e.sides[v.side-1].jumps
+}
+
+func (e *Engine) dropJumps(v *vehicle) {
+	if v.side != 0 {
+		e.sides[v.side-1].jumps = e.sides[v.side-1].jumps[:0]
+	}
+}

@@ -1,0 +1,56 @@
+package worker
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"lushao/detect"
+)
+
+type metrics struct {
+	positions      map[detect.Quality]prometheus.Counter
+	believed       prometheus.Counter
+	weighings      prometheus.Counter
+	unjudged       prometheus.Counter
+	repeated       prometheus.Counter
+	undecodable    prometheus.Counter
+	violations     *prometheus.CounterVec
+	vehicles       *prometheus.GaugeVec
+	offset         *prometheus.GaugeVec
+	checkpointTime prometheus.Histogram
+	checkpointSize *prometheus.GaugeVec
+}
+
+func newMetrics(reg prometheus.Registerer) *metrics {
+	counter := func(name, help string) prometheus.Counter {
+		c := prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
+		reg.MustRegister(c)
+		return c
+	}
+	gauge := func(name, help string) *prometheus.GaugeVec {
+		g := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, []string{"partition"})
+		reg.MustRegister(g)
+		return g
+	}
+	m := &metrics{
+		positions:   map[detect.Quality]prometheus.Counter{},
+		believed:    counter("lushao_detect_believed_jumps_total", "Positions that were held for jumps and became fixes after all."),
+		weighings:   counter("lushao_detect_weighings_total", "Weighings seen."),
+		unjudged:    counter("lushao_detect_unjudged_weighings_total", "Weighings without the axles or the build that a limit needs."),
+		repeated:    counter("lushao_detect_repeated_weighings_total", "Weighings whose station and record number were there before."),
+		undecodable: counter("lushao_detect_undecodable_events_total", "Events of the log that can't be read."),
+		violations: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "lushao_detect_violation_records_total",
+			Help: "Records of violations written: opened, closed, retracted."}, []string{"kind", "state"}),
+		vehicles: gauge("lushao_detect_vehicles", "Vehicles that there is state of."),
+		offset:   gauge("lushao_detect_next_offset", "Offset of the events topic to be read next."),
+		checkpointTime: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "lushao_detect_checkpoint_seconds",
+			Help: "Time to write a checkpoint.", Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}}),
+		checkpointSize: gauge("lushao_detect_checkpoint_bytes", "Size of the last checkpoint."),
+	}
+	positions := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "lushao_detect_positions_total",
+		Help: "Positions by what the quality gate said of them."}, []string{"quality"})
+	reg.MustRegister(positions, m.violations, m.checkpointTime)
+	for _, q := range detect.Qualities() {
+		m.positions[q] = positions.WithLabelValues(q.String())
+	}
+	return m
+}

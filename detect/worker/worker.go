@@ -1,0 +1,247 @@
+// Package worker is the shell around the engine: it reads the events of its partitions, hands them to an engine for each,
+// writes the violations, and keeps checkpoints, so that a worker that dies is followed by another that goes on where it
+// was.
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"lushao/detect"
+	"lushao/ingest"
+	"lushao/internal/bus"
+)
+
+// Names in the log.
+const (
+	EventsTopic      = "events"
+	ViolationsTopic  = "violations"
+	CheckpointsTopic = "checkpoints" // compacted; as many partitions as events
+	Group            = "detect"
+)
+
+// versionBits is how much room a violation's version has for the number of the event in its message. A message of
+// bus.MaxPayload bytes holds fewer events, as none is smaller than 48 bytes; versions stay below 2^53, which JSON readers
+// keep exact, for 2^40 messages a partition.
+const versionBits = 13
+
+var _ [1<<versionBits - bus.MaxPayload/48]struct{}
+
+// Config of the workers.
+type Config struct {
+	// CheckpointInterval is how often state is written; after a crash at most this much is judged again.
+	CheckpointInterval time.Duration `yaml:"checkpoint_interval"`
+	// Shared lets several processes share the partitions by Kafka's group protocol. Without, all are this process's.
+	Shared bool `yaml:"shared"`
+}
+
+// DefaultConfig returns the settings of one process.
+func DefaultConfig() Config { return Config{CheckpointInterval: 10 * time.Second} }
+
+// Validate names the first setting that can't be used.
+func (c *Config) Validate() error {
+	if c.CheckpointInterval < 100*time.Millisecond {
+		return fmt.Errorf("detect.checkpoint_interval: %v; at least 100ms", c.CheckpointInterval)
+	}
+	return nil
+}
+
+// Snapshots gives the snapshot that is in force.
+type Snapshots interface{ Current() *detect.Snapshot }
+
+// Worker runs engines on the partitions that it is given.
+type Worker struct {
+	cfg       Config
+	bus       *bus.Client
+	snapshots Snapshots
+	log       *slog.Logger
+	metrics   *metrics
+}
+
+// New makes a worker that does nothing until Run.
+func New(cfg Config, client *bus.Client, snapshots Snapshots, log *slog.Logger, reg prometheus.Registerer) *Worker {
+	return &Worker{cfg: cfg, bus: client, snapshots: snapshots, log: log, metrics: newMetrics(reg)}
+}
+
+// Run works until ctx ends; then it writes last checkpoints and returns.
+func (w *Worker) Run(ctx context.Context) error {
+	violations, err := w.bus.Partitions(ctx, ViolationsTopic)
+	if err != nil {
+		return err
+	}
+	return w.bus.Assign(ctx, Group, EventsTopic, w.cfg.Shared, func(ctx context.Context, a bus.Assignment) error {
+		ctx, cancel := context.WithCancelCause(ctx)
+		defer cancel(nil)
+		done := make(chan error)
+		for _, n := range a.Partitions {
+			p := &partition{Worker: w, number: n, violations: violations, commit: a.Commit}
+			go func() { done <- p.run(ctx) }()
+		}
+		var failed error
+		for range a.Partitions {
+			if err := <-done; err != nil && failed == nil {
+				failed = err
+				cancel(err)
+			}
+		}
+		return failed
+	})
+}
+
+// partition is one partition's engine and where it stands. One goroutine owns it.
+type partition struct {
+	*Worker
+	number     int
+	violations int // partitions of the violations topic
+	commit     func(ctx context.Context, next map[int]int64) error
+
+	engine  *detect.Engine
+	next    int64 // offset to read next
+	saved   int64 // offset of the last checkpoint; -1: none yet
+	savedAt time.Time
+	slots   slotCycle
+	stats   detect.Stats // as exported last
+
+	events []ingest.Event
+	out    []bus.KeyedMessage
+}
+
+func (p *partition) run(ctx context.Context) error {
+	begun := time.Now()
+	if err := p.restore(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return fmt.Errorf("partition %d: %w", p.number, err)
+	}
+	p.log.Info("partition ready", "partition", p.number, "offset", p.next, "vehicles", p.engine.Vehicles(), "took", time.Since(begun).Round(time.Millisecond))
+	p.savedAt = time.Now()
+	err := p.bus.Consume(ctx, EventsTopic, p.number, p.next, p.take)
+	if err != nil {
+		return fmt.Errorf("partition %d: %w", p.number, err)
+	}
+	// The context is gone; what was judged is worth a last checkpoint all the same.
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	if err := p.checkpoint(last); err != nil {
+		p.log.Warn("no last checkpoint; what came after the one before will be judged again", "partition", p.number, "err", err)
+	}
+	return nil
+}
+
+// take judges a batch of messages and writes what came of it before it goes on.
+func (p *partition) take(ctx context.Context, batch []bus.Message) error {
+	if snap := p.snapshots.Current(); snap != p.engine.Snapshot() {
+		p.engine.Use(snap)
+		p.put(p.engine.Process(nil, uint64(batch[0].Offset)<<versionBits))
+	}
+	for i := range batch {
+		m := &batch[i]
+		p.judge(m)
+		p.next = m.Offset + 1
+	}
+	if len(p.out) > 0 {
+		if err := p.bus.WriteKeyed(ctx, ViolationsTopic, p.out...); err != nil {
+			return err
+		}
+		p.out = p.out[:0]
+	}
+	p.export()
+	if time.Since(p.savedAt) >= p.cfg.CheckpointInterval {
+		return p.checkpoint(ctx)
+	}
+	return nil
+}
+
+// batchEvents is how many events are decoded before they are judged: as many as the engine looks up at once.
+const batchEvents = 256
+
+func (p *partition) judge(m *bus.Message) {
+	if p.events == nil {
+		p.events = make([]ingest.Event, batchEvents)
+	}
+	version := uint64(m.Offset) << versionBits
+	for rest := m.Value; len(rest) > 0; {
+		n := 0
+		for n < batchEvents && len(rest) > 0 {
+			var err error
+			if rest, err = ingest.DecodeEvent(rest, &p.events[n]); err != nil {
+				p.metrics.undecodable.Inc()
+				p.log.Error("an event of the log can't be read; it and the rest of its message are passed over", "partition", p.number, "offset", m.Offset, "err", err)
+				break
+			}
+			n++
+		}
+		p.put(p.engine.Process(p.events[:n], version))
+		version += uint64(n)
+	}
+}
+
+// put makes messages of violations.
+func (p *partition) put(vs []detect.Violation) {
+	for i := range vs {
+		v := &vs[i]
+		b, err := json.Marshal(v)
+		if err != nil {
+			// Numbers are finite and texts are texts: this can't happen, and a silent loss would be the worst answer.
+			panic(fmt.Sprintf("violation %s: %v", v.ID, err))
+		}
+		p.metrics.violations.WithLabelValues(string(v.Kind), string(v.State)).Inc()
+		p.out = append(p.out, bus.KeyedMessage{Partition: int(xxhash.Sum64String(v.ID) % uint64(p.violations)), Key: []byte(v.ID), Value: b})
+	}
+}
+
+// export adds what the engine counted since the last time to the metrics.
+func (p *partition) export() {
+	now := p.engine.Stats()
+	for _, q := range detect.Qualities() {
+		p.metrics.positions[q].Add(float64(now.Positions[q] - p.stats.Positions[q]))
+	}
+	p.metrics.believed.Add(float64(now.Believed - p.stats.Believed))
+	p.metrics.weighings.Add(float64(now.Weighings - p.stats.Weighings))
+	p.metrics.unjudged.Add(float64(now.Unjudged - p.stats.Unjudged))
+	p.metrics.repeated.Add(float64(now.Repeated - p.stats.Repeated))
+	p.stats = now
+	label := fmt.Sprint(p.number)
+	p.metrics.vehicles.WithLabelValues(label).Set(float64(p.engine.Vehicles()))
+	p.metrics.offset.WithLabelValues(label).Set(float64(p.next))
+}
+
+var errNoState = errors.New("no checkpoint")
+
+// restore makes the engine from the newest whole checkpoint, or an empty one that begins at the start of the log.
+func (p *partition) restore(ctx context.Context) error {
+	c, err := p.readCheckpoint(ctx)
+	switch {
+	case err == nil:
+		engine := detect.New(p.snapshots.Current())
+		for _, chunk := range c.chunks {
+			if err = engine.LoadState(chunk); err != nil {
+				break
+			}
+		}
+		if err == nil {
+			p.engine, p.next, p.saved = engine, c.Offset, c.Offset
+			p.slots.after(c.commitRecord)
+			return nil
+		}
+		// Older state can't be read: what the log still holds is judged again. Violations keep their ids, so none is
+		// recorded twice.
+		p.log.Warn("the checkpoint can't be used; judging what the log still holds", "partition", p.number, "err", err)
+	case !errors.Is(err, errNoState):
+		return err
+	}
+	first, _, err := p.bus.Bounds(ctx, EventsTopic)
+	if err != nil {
+		return err
+	}
+	p.engine, p.next, p.saved = detect.New(p.snapshots.Current()), first[p.number], -1
+	return nil
+}
