@@ -1,0 +1,161 @@
+package jt808
+
+import (
+	"fmt"
+)
+
+// DescribeOptions are the choices of Describe.
+type DescribeOptions struct {
+	Edition Edition // taken as given; EditionAuto finds it out
+}
+
+// Describe appends one JSON object about a frame: its header and what its body says. The frame is as it was on the wire,
+// escaped, with its delimiters or without; it is not changed. A bad frame gives an object with "error" and as much as could
+// be read; of one whose checksum alone is wrong the body is described all the same. Equal frames give equal bytes.
+//
+// Numbers of the standard are numbers, in its units; an enumeration has its word under the same name with "_meaning", a
+// coordinate its degrees under "_deg". Texts are UTF-8 without padding, raw bytes hex, dates RFC 3339 or null, with the
+// digits under "_raw". The body of a sub-package other than the first cannot be told from raw bytes, and is so.
+func Describe(dst []byte, frame []byte, opt DescribeOptions) []byte {
+	f := fields{mode: describing, out: dst}
+	f.object(func() { describeFrame(&f, frame, opt) })
+	return f.out
+}
+
+func describeFrame(f *fields, frame []byte, opt DescribeOptions) {
+	f.note("protocol", "jt808")
+	p := trimDelimiters(frame)
+	b, err := unescape(append([]byte(nil), p...))
+	if err != nil {
+		// The header stands in front of most of what can be wrong with escapes; show it if it can be read.
+		at := err.(*Error).Offset
+		b, _ = unescape(append([]byte(nil), p[:at-1]...))
+		var h Header
+		if _, headErr := h.Decode(b); KindOf(headErr) != ErrShort {
+			describeHeader(f, &h, shown(&h, nil, opt))
+		}
+		f.note("error", err.Error())
+		return
+	}
+	if len(b) == 0 {
+		f.note("error", (&Error{ErrShort, "frame", 0, "empty"}).Error())
+		return
+	}
+	n := len(b) - 1
+	var h Header
+	long, fits := layout(b, n)
+	if !fits && opt.Edition != EditionAuto {
+		long = opt.Edition.Has(FeatureVersionFlag)
+	}
+	body, err := h.decode(b[:n], long, fits)
+	if KindOf(err) == ErrShort {
+		if n >= 2 {
+			f.note("id", h.ID.String())
+			f.note("name", nameOf(h.ID))
+		}
+		f.note("error", err.Error())
+		return
+	}
+	describeHeader(f, &h, shown(&h, body, opt))
+	f.truth("checksum_ok", xor(b) == 0)
+	if h.Packaged() {
+		f.key("package")
+		f.object(func() {
+			f.u16("total", &h.PackageTotal)
+			f.u16("index", &h.PackageNo)
+		})
+	}
+	if h.Encryption != EncryptionNone {
+		f.truth("encrypted", true)
+		f.u8("encryption", &h.Encryption)
+	}
+	if err == nil {
+		if x := xor(b); x != 0 {
+			err = &Error{ErrChecksum, "checksum", n, fmt.Sprintf("0x%02x, want 0x%02x", b[n], b[n]^x)}
+		}
+	}
+	f.key("body")
+	if bodyErr := describeBody(f, &h, body, opt); err == nil {
+		err = bodyErr
+	}
+	if err != nil {
+		f.note("error", err.Error())
+	}
+}
+
+func trimDelimiters(b []byte) []byte {
+	for len(b) > 0 && b[0] == delimiter {
+		b = b[1:]
+	}
+	for len(b) > 0 && b[len(b)-1] == delimiter {
+		b = b[:len(b)-1]
+	}
+	return b
+}
+
+func shown(h *Header, body []byte, opt DescribeOptions) Edition {
+	if opt.Edition != EditionAuto {
+		return opt.Edition
+	}
+	return shownEdition(h, body)
+}
+
+func describeHeader(f *fields, h *Header, ed Edition) {
+	f.note("edition", ed.String())
+	f.note("id", h.ID.String())
+	f.note("name", nameOf(h.ID))
+	if h.Edition == Edition2019 {
+		f.u8("version", &h.Version)
+	}
+	f.note("phone", h.Phone.String())
+	f.u16("serial", &h.Serial)
+}
+
+func nameOf(id MessageID) string {
+	if n := id.Name(); n != "" {
+		return n
+	}
+	return "unknown"
+}
+
+// describeBody writes the value of "body". A body that cannot be decoded is raw.
+func describeBody(f *fields, h *Header, b []byte, opt DescribeOptions) error {
+	ed := opt.Edition
+	if ed == EditionAuto {
+		ed = GuessEdition(h, b)
+	}
+	m := NewBody(h.ID)
+	part := h.PackageTotal > 1
+	if m == nil || h.Encryption != EncryptionNone || part && h.PackageNo != 1 {
+		f.raw(b)
+		return nil
+	}
+	n, err := decodeBody(b, ed, m)
+	if err != nil {
+		f.raw(b)
+		if part {
+			return nil // the rest is in the other sub-packages
+		}
+		return err
+	}
+	f.ed = ed
+	f.object(func() {
+		m.walk(f)
+		if n < len(b) {
+			f.key("trailing")
+			f.out = appendHex(f.out, b[n:])
+		}
+	})
+	return nil
+}
+
+func (f *fields) raw(b []byte) {
+	f.object(func() {
+		f.key("raw")
+		f.out = appendHex(f.out, b)
+	})
+}
+
+// AppendLocationJSON appends the location as the object that Describe has for it, for others that carry locations of
+// JT/T 808: JT/T 809-2019 does.
+func AppendLocationJSON(dst []byte, l *Location) []byte { return appendLocationJSON(dst, l) }

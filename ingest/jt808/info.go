@@ -1,0 +1,228 @@
+package jt808
+
+// Flags of TextMessage in 2011 and 2013. 2019 makes bits 0 and 1 a number: 1 service, 2 urgent, 3 notice.
+const (
+	TextUrgent  uint8 = 1 << 0
+	TextDisplay uint8 = 1 << 2
+	TextTTS     uint8 = 1 << 3
+	TextScreen  uint8 = 1 << 4
+
+	TextService2019 uint8 = 1
+	TextUrgent2019  uint8 = 2
+	TextNotice2019  uint8 = 3
+)
+
+// TextMessage is 0x8300: text to the driver, spoken with TextTTS.
+type TextMessage struct {
+	Flags uint8
+	Type  uint8 // 1 notice, 2 service; 2019
+	Text  Text  // at most 1,024 bytes
+}
+
+func (m *TextMessage) walk(f *fields) {
+	f.u8("flags", &m.Flags)
+	if f.has(FeatureTextType) {
+		f.code8("text_type", &m.Type, meanings{1: "notice", 2: "service"})
+	}
+	f.textRest("text", &m.Text)
+}
+
+var (
+	eventActions = meanings{0: "delete all", 1: "update", 2: "append", 3: "modify", 4: "delete the listed"}
+	menuActions  = meanings{0: "delete all", 1: "update", 2: "append", 3: "modify"}
+)
+
+// SetEvents is 0x8301: events that the driver may report by a key.
+type SetEvents struct {
+	Action uint8
+	Events []EventItem
+	// Lengths: the items of action 4 carry their length of 0, which the standard leaves open.
+	Lengths bool
+}
+
+// EventItem is an event of SetEvents.
+type EventItem struct {
+	ID      uint8
+	Content Text
+}
+
+func (m *SetEvents) walk(f *fields) {
+	const deleteListed = 4
+	f.code8("action", &m.Action, eventActions)
+	if !f.more(m.Action != 0 || len(m.Events) > 0) {
+		return
+	}
+	if f.mode == decoding && f.left() > 0 {
+		m.Lengths = m.Action == deleteListed && f.left()-1 != int(f.b[f.at])
+	}
+	list(f, "count", "events", 1, &m.Events, func(f *fields, e *EventItem) {
+		f.u8("id", &e.ID)
+		if m.Action != deleteListed || m.Lengths {
+			f.textLen("len", "content", 1, &e.Content)
+		}
+	})
+}
+
+// EventReport is 0x0301.
+type EventReport struct{ ID uint8 }
+
+func (m *EventReport) walk(f *fields) { f.u8("event_id", &m.ID) }
+
+// Question is 0x8302.
+type Question struct {
+	Flags    uint8 // bit 0 urgent, 3 TTS, 4 advertising screen
+	Question Text
+	Answers  []AnswerItem
+}
+
+// AnswerItem is an answer to choose from.
+type AnswerItem struct {
+	ID      uint8
+	Content Text
+}
+
+func (m *Question) walk(f *fields) {
+	f.u8("flags", &m.Flags)
+	f.textLen("question_len", "question", 1, &m.Question)
+	listRest(f, "answers", &m.Answers, func(f *fields, a *AnswerItem) {
+		f.u8("id", &a.ID)
+		f.textLen("len", "content", 2, &a.Content)
+	})
+}
+
+// QuestionAnswer is 0x0302.
+type QuestionAnswer struct {
+	Serial uint16 // of the 0x8302
+	Answer uint8
+}
+
+func (m *QuestionAnswer) walk(f *fields) {
+	f.u16("ack_serial", &m.Serial)
+	f.u8("answer_id", &m.Answer)
+}
+
+// InfoMenu is 0x8303.
+type InfoMenu struct {
+	Action uint8
+	Items  []InfoItem
+}
+
+// InfoItem is an information service on offer.
+type InfoItem struct {
+	Type uint8
+	Name Text
+}
+
+func (m *InfoMenu) walk(f *fields) {
+	f.code8("action", &m.Action, menuActions)
+	if !f.more(m.Action != 0 || len(m.Items) > 0) {
+		return
+	}
+	list(f, "count", "items", 1, &m.Items, func(f *fields, i *InfoItem) {
+		f.u8("info_type", &i.Type)
+		f.textLen("len", "name", 2, &i.Name)
+	})
+}
+
+// InfoOrder is 0x0303.
+type InfoOrder struct {
+	Type uint8
+	Flag uint8 // 0 cancel, 1 order
+}
+
+func (m *InfoOrder) walk(f *fields) {
+	f.u8("info_type", &m.Type)
+	f.code8("flag", &m.Flag, meanings{0: "cancel", 1: "order"})
+}
+
+// InfoContent is 0x8304.
+type InfoContent struct {
+	Type    uint8
+	Content Text
+}
+
+func (m *InfoContent) walk(f *fields) {
+	f.u8("info_type", &m.Type)
+	f.textLen("len", "content", 2, &m.Content)
+}
+
+// CallBack is 0x8400.
+type CallBack struct {
+	Flag  uint8 // 0 normal, 1 monitoring
+	Phone Text  // at most 20 bytes
+}
+
+func (m *CallBack) walk(f *fields) {
+	f.code8("flag", &m.Flag, meanings{0: "normal call", 1: "monitoring"})
+	f.textRest("phone", &m.Phone)
+}
+
+// PhoneBook is 0x8401.
+type PhoneBook struct {
+	Action   uint8
+	Contacts []Contact
+}
+
+// Contact is an entry of a PhoneBook.
+type Contact struct {
+	Flag  uint8 // 1 incoming, 2 outgoing, 3 both
+	Phone Text
+	Name  Text
+}
+
+func (m *PhoneBook) walk(f *fields) {
+	f.code8("action", &m.Action, menuActions)
+	if !f.more(m.Action != 0 || len(m.Contacts) > 0) {
+		return
+	}
+	list(f, "count", "contacts", 1, &m.Contacts, func(f *fields, c *Contact) {
+		f.code8("flag", &c.Flag, meanings{1: "incoming", 2: "outgoing", 3: "both"})
+		f.textLen("phone_len", "phone", 1, &c.Phone)
+		f.textLen("name_len", "name", 1, &c.Name)
+	})
+}
+
+// VehicleControl is 0x8500. In 2011 and 2013 it is a byte whose bit 0 locks the doors; in 2019 a list in which the
+// doors, control 1, are 0 locked and 1 open: the other way round.
+type VehicleControl struct {
+	Flags    uint8 // 2011, 2013
+	Controls []ControlItem
+}
+
+// ControlDoors is the only control that 2019 defines.
+const ControlDoors uint16 = 0x0001
+
+// ControlItem is a control of 2019.
+type ControlItem struct {
+	ID    uint16
+	Param []byte // one byte for ControlDoors; of the maker for others
+}
+
+func (m *VehicleControl) walk(f *fields) {
+	if !f.has(FeatureControlList) {
+		f.u8("flags", &m.Flags)
+		return
+	}
+	left := 0
+	if f.mode == decoding && f.left() >= 2 {
+		left = int(be16(f.b[f.at:]))
+	}
+	list(f, "count", "controls", 2, &m.Controls, func(f *fields, c *ControlItem) {
+		left--
+		f.u16("control_id", &c.ID)
+		switch {
+		case f.mode == describing && len(c.Param) == 1:
+			f.int("param", int64(c.Param[0]))
+			return
+		case f.mode != decoding:
+			f.bytesRest("param", &c.Param)
+			return
+		}
+		// The length of a maker's control is not told. Where one byte each does not come out, the rest is one's own.
+		n := 1
+		if c.ID != ControlDoors && f.left() != 1+3*left {
+			n = max(f.left(), 0)
+		}
+		c.Param = f.take(n, "param")
+	})
+}
