@@ -218,7 +218,7 @@ const (
 	MethodStatic  Method = 2
 )
 
-var methodNames = [...]string{"", "dynamic", "static"}
+var methodNames = [...]string{"unknown", "dynamic", "static"}
 
 func (m Method) String() string { return nameOf(methodNames[:], uint8(m)) }
 

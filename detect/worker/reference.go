@@ -43,6 +43,7 @@ type Reference struct {
 	cfg     ReferenceConfig
 	log     *slog.Logger
 	current atomic.Pointer[detect.Snapshot]
+	data    atomic.Pointer[detect.ReferenceData]
 	info    *reference.Info
 	number  uint32 // of the last snapshot
 	seen    string // the last directory's digest that could not be loaded, so that it is reported once
@@ -67,6 +68,9 @@ func NewReference(cfg ReferenceConfig, log *slog.Logger, reg prometheus.Register
 
 // Current returns the snapshot in force; nil before Load.
 func (r *Reference) Current() *detect.Snapshot { return r.current.Load() }
+
+// Data returns the reference data in force, which must not be changed; nil before Load.
+func (r *Reference) Data() *detect.ReferenceData { return r.data.Load() }
 
 // Load loads the directory for the first time. Errors are the user's to mend: nothing works without.
 func (r *Reference) Load() error { return r.load() }
@@ -93,6 +97,7 @@ func (r *Reference) load() error {
 	r.number++
 	r.info = info
 	r.current.Store(snap)
+	r.data.Store(data)
 	for _, f := range r.changed {
 		f(data)
 	}

@@ -123,7 +123,7 @@ func (p *partition) run(ctx context.Context) error {
 	}
 	p.log.Info("partition ready", "partition", p.number, "offset", p.next, "vehicles", p.engine.Vehicles(), "took", time.Since(begun).Round(time.Millisecond))
 	p.savedAt = time.Now()
-	err := p.bus.Consume(ctx, EventsTopic, p.number, p.next, p.take)
+	err := p.bus.ConsumeOrIdle(ctx, EventsTopic, p.number, p.next, p.take, p.checkpointWhenDue)
 	if err != nil {
 		return fmt.Errorf("partition %d: %w", p.number, err)
 	}
@@ -154,10 +154,14 @@ func (p *partition) take(ctx context.Context, batch []bus.Message) error {
 		p.out = p.out[:0]
 	}
 	p.export()
-	if time.Since(p.savedAt) >= p.cfg.CheckpointInterval {
-		return p.checkpoint(ctx)
+	return p.checkpointWhenDue(ctx)
+}
+
+func (p *partition) checkpointWhenDue(ctx context.Context) error {
+	if time.Since(p.savedAt) < p.cfg.CheckpointInterval {
+		return nil
 	}
-	return nil
+	return p.checkpoint(ctx)
 }
 
 // batchEvents is how many events are decoded before they are judged: as many as the engine looks up at once.

@@ -218,11 +218,14 @@ func (c *Client) CommittedOffsets(ctx context.Context, group, topic string) (map
 		if err != nil {
 			return err
 		}
-		if res.Error != nil {
-			return res.Error
-		}
 		for _, p := range parts {
 			out[p] = -1
+		}
+		if errors.Is(res.Error, kafka.GroupIdNotFound) { // some brokers say so of a group that has committed nothing yet
+			return nil
+		}
+		if res.Error != nil {
+			return res.Error
 		}
 		for _, p := range res.Topics[c.name(topic)] {
 			if p.Error != nil {

@@ -29,6 +29,12 @@ const (
 // An offset that the log has dropped already is counted as lost and reading goes on at the first that is there; an offset
 // beyond the end is an error: then the log is not the one that was read before.
 func (c *Client) Consume(ctx context.Context, topic string, partition int, offset int64, fn func(ctx context.Context, batch []Message) error) error {
+	return c.ConsumeOrIdle(ctx, topic, partition, offset, fn, func(context.Context) error { return nil })
+}
+
+// ConsumeOrIdle is Consume that also calls idle, from the same goroutine, when there was nothing to read for half a second.
+func (c *Client) ConsumeOrIdle(ctx context.Context, topic string, partition int, offset int64, fn func(ctx context.Context, batch []Message) error,
+	idle func(ctx context.Context) error) error {
 	consumed := c.metrics.consumed.WithLabelValues(topic)
 	for wait := backoffMin; ctx.Err() == nil; {
 		batch, next, err := c.fetch(ctx, topic, partition, offset)
@@ -36,12 +42,15 @@ func (c *Client) Consume(ctx context.Context, topic string, partition int, offse
 			wait = backoffMin
 			if len(batch) > 0 {
 				consumed.Add(float64(len(batch)))
-				if err := fn(ctx, batch); err != nil {
-					if ctx.Err() != nil {
-						return nil
-					}
-					return err
-				}
+				err = fn(ctx, batch)
+			} else {
+				err = idle(ctx)
+			}
+			if ctx.Err() != nil {
+				return nil
+			}
+			if err != nil {
+				return err
 			}
 			offset = next
 			continue

@@ -1,0 +1,374 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"lushao/detect"
+	"lushao/detect/worker"
+	"lushao/enforce/api"
+	"lushao/enforce/sink"
+	"lushao/enforce/store"
+	"lushao/ingest"
+	"lushao/ingest/gateway"
+	"lushao/ingest/weigh"
+	"lushao/internal/bus"
+	"lushao/internal/embed/chengine"
+	"lushao/internal/embed/kafkalog"
+	"lushao/internal/httpx"
+)
+
+// recordsTopic remembers the weigh records that were taken; compacted, one partition.
+const recordsTopic = "weighing-records"
+
+// app is one process: its parts, started in order and stopped in the order that loses nothing.
+type app struct {
+	cfg   *Config
+	roles []role
+	log   *slog.Logger
+	reg   *prometheus.Registry
+	out   io.Writer // what a person is told at the start
+
+	http      *httpx.Server
+	embedLog  *kafkalog.Log
+	bus       *bus.Client
+	reference *worker.Reference
+	engine    *chengine.Engine
+	store     *store.Store
+	events    *bus.Producer
+	door      *weigh.Door
+	gateway   *gateway.Gateway
+
+	background []*task
+	failed     chan error // of a background part that ended by itself
+}
+
+// task is a part that runs until its context ends.
+type task struct {
+	name   string
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+func newApp(cfg *Config, out io.Writer, roles ...role) (*app, error) {
+	if err := cfg.validate(roles...); err != nil {
+		return nil, err
+	}
+	a := &app{cfg: cfg, roles: roles, log: cfg.Log.logger(), reg: prometheus.NewRegistry(), out: out, failed: make(chan error, 8)}
+	a.reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return a, nil
+}
+
+func (a *app) has(r role) bool { return slices.Contains(a.roles, r) }
+
+// run starts everything, calls ready, waits for the end of ctx or of a part, and stops everything.
+func (a *app) run(ctx context.Context, ready func(ctx context.Context) error) error {
+	err := a.start(ctx)
+	if err == nil {
+		a.http.Health.Ready()
+		if ready != nil {
+			err = ready(ctx)
+		}
+	}
+	if err == nil {
+		select {
+		case <-ctx.Done():
+		case err = <-a.failed:
+		}
+	}
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		err = nil // asked to stop while starting
+	}
+	return errors.Join(err, a.stop())
+}
+
+// start starts the parts: first what others stand on, last what lets the world in.
+func (a *app) start(ctx context.Context) (err error) {
+	if err := os.MkdirAll(a.cfg.Data, 0o750); err != nil {
+		return fmt.Errorf("data: %w", err)
+	}
+	// Health and metrics are there from the first moment: a long start must be seen.
+	a.http = httpx.New(a.cfg.HTTP, a.log)
+	a.http.Mux.Handle("GET /metrics", promhttp.HandlerFor(a.reg, promhttp.HandlerOpts{}))
+	if err := a.http.Start(); err != nil {
+		return err
+	}
+	for _, step := range []func(context.Context) error{
+		a.startLog, a.startReference, a.startStore, a.startDetect, a.startSink, a.startIngest,
+	} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *app) startLog(ctx context.Context) (err error) {
+	if a.cfg.embeddedLog() {
+		c := a.cfg.Embedded.Log
+		c.Logger, c.Registerer = a.log.With("part", "log"), a.reg
+		if a.embedLog, err = kafkalog.Open(c); err != nil {
+			return fmt.Errorf("embedded log: %w", err)
+		}
+		// What these have not read must not be dropped.
+		a.embedLog.Follow(a.cfg.Bus.TopicPrefix+worker.EventsTopic, worker.Group)
+		a.embedLog.Follow(a.cfg.Bus.TopicPrefix+a.cfg.Sink.Archive.Topic, a.cfg.Sink.Archive.Group)
+		a.embedLog.Follow(a.cfg.Bus.TopicPrefix+a.cfg.Sink.Violations.Topic, a.cfg.Sink.Violations.Group)
+		a.cfg.Bus.Brokers = []string{a.embedLog.Addr()}
+	}
+	if a.bus, err = bus.Open(a.cfg.Bus, a.log.With("part", "bus"), a.reg); err != nil {
+		return err
+	}
+	if !a.cfg.Topics.Create {
+		return nil
+	}
+	t := a.cfg.Topics
+	// What is appended for ever is bounded by the embedded log's janitor or by the cluster's own settings; a compacted topic
+	// must get its cleaning turns often, because checkpoints are written again and again.
+	compacted := map[string]string{"cleanup.policy": "compact", "segment.bytes": fmt.Sprint(16 << 20)}
+	return a.bus.EnsureTopics(ctx,
+		bus.Topic{Name: worker.EventsTopic, Partitions: t.Partitions, Replication: t.Replication},
+		bus.Topic{Name: worker.ViolationsTopic, Partitions: t.Partitions, Replication: t.Replication},
+		bus.Topic{Name: worker.CheckpointsTopic, Partitions: t.Partitions, Replication: t.Replication, Config: compacted},
+		bus.Topic{Name: recordsTopic, Partitions: 1, Replication: t.Replication, Config: compacted},
+	)
+}
+
+func (a *app) startReference(context.Context) error {
+	if err := os.MkdirAll(a.cfg.Reference.Dir, 0o750); err != nil {
+		return fmt.Errorf("reference.dir: %w", err)
+	}
+	a.reference = worker.NewReference(a.cfg.Reference, a.log.With("part", "reference"), a.reg, a.useReference)
+	if err := a.reference.Load(); err != nil {
+		return err
+	}
+	a.goOn("reference", a.reference.Run)
+	return nil
+}
+
+// useReference gives new reference data to the doors; the detector takes its snapshot by itself.
+func (a *app) useReference(data *detect.ReferenceData) {
+	if a.gateway != nil {
+		r, err := terminals(data)
+		if err != nil {
+			a.log.Error("the terminals of the changed register are not used", "err", err)
+		} else {
+			a.gateway.SetRegister(r)
+		}
+	}
+	if a.door != nil {
+		a.door.SetStations(stations(data))
+	}
+}
+
+func terminals(data *detect.ReferenceData) (gateway.Register, error) {
+	list := make([]gateway.Terminal, len(data.Vehicles))
+	for i := range data.Vehicles {
+		list[i] = gateway.Terminal{Vehicle: data.Vehicles[i].Vehicle, Phone: data.Vehicles[i].Phone}
+	}
+	return gateway.NewRegister(list)
+}
+
+// stationSet is the register of weigh stations.
+type stationSet map[string]bool
+
+func (s stationSet) Known(id string) bool { return s[id] }
+
+func stations(data *detect.ReferenceData) weigh.Stations {
+	if len(data.Stations) == 0 {
+		return nil // no register: nothing to compare with
+	}
+	s := stationSet{}
+	for i := range data.Stations {
+		s[data.Stations[i].ID] = true
+	}
+	return s
+}
+
+func (a *app) startStore(ctx context.Context) (err error) {
+	if !a.has(roleEnforce) {
+		return nil
+	}
+	var transport http.RoundTripper
+	if a.cfg.embeddedStore() {
+		c := a.cfg.Embedded.ClickHouse
+		c.Logger, c.Registerer = a.log.With("part", "clickhouse"), a.reg
+		begun := time.Now()
+		if a.engine, err = chengine.Open(c); err != nil {
+			return fmt.Errorf("embedded ClickHouse: %w", err)
+		}
+		a.log.Info("embedded ClickHouse open", "version", a.engine.Version(), "took", time.Since(begun).Round(time.Millisecond))
+		transport = a.engine
+	}
+	if a.store, err = store.Open(ctx, a.cfg.Store, transport); err != nil {
+		return err
+	}
+	if err := a.store.Migrate(ctx); err != nil {
+		return err
+	}
+	h, err := api.New(a.cfg.API, a.store, a.log.With("part", "api"), a.reg)
+	if err != nil {
+		return err
+	}
+	a.http.Mux.Handle("/v1/", h)
+	return nil
+}
+
+func (a *app) startDetect(context.Context) error {
+	if a.has(roleDetect) {
+		w := worker.New(a.cfg.Detect, a.bus, a.reference, a.log.With("part", "detect"), a.reg)
+		a.goOn("detect", w.Run)
+	}
+	return nil
+}
+
+func (a *app) startSink(context.Context) error {
+	if !a.has(roleEnforce) {
+		return nil
+	}
+	quality := func(e *ingest.Event) string { return a.reference.Current().CheckPosition(e).String() }
+	s, err := sink.New(a.cfg.Sink, a.bus, a.store, quality, a.log.With("part", "sink"), a.reg)
+	if err != nil {
+		return err
+	}
+	a.goOn("sink", s.Run)
+	return nil
+}
+
+func (a *app) startIngest(ctx context.Context) (err error) {
+	if !a.has(roleGateway) {
+		return nil
+	}
+	if err := a.ensureSecrets(); err != nil {
+		return err
+	}
+	if a.events, err = a.bus.NewProducer(ctx, worker.EventsTopic); err != nil {
+		return err
+	}
+	log := &gateway.BusLog{Producer: a.events}
+	data := a.reference.Data()
+	register, err := terminals(data)
+	if err != nil {
+		return err
+	}
+	door, err := weigh.New(a.cfg.Weighings, weigh.Deps{Log: log, Marks: &gateway.BusMarks{Client: a.bus, Topic: recordsTopic},
+		Stations: stations(data), Logger: a.log.With("part", "weighings"), Registerer: a.reg})
+	if err != nil {
+		return err
+	}
+	if err := door.Start(ctx); err != nil {
+		return err
+	}
+	a.door = door
+	a.http.Mux.Handle("/v1/weighings", door)
+	gw, err := gateway.New(a.cfg.Gateway, gateway.Deps{Log: log, Register: register, Logger: a.log.With("part", "gateway"), Registerer: a.reg})
+	if err != nil {
+		return err
+	}
+	if err := gw.Start(); err != nil {
+		return err
+	}
+	a.gateway = gw
+	return nil
+}
+
+// ensureSecrets makes the secrets that the configuration leaves to this machine.
+func (a *app) ensureSecrets() error {
+	files := []string{a.cfg.Gateway.AuthSecretFile}
+	for _, t := range a.cfg.Weighings.Tokens {
+		files = append(files, t.File)
+	}
+	own := filepath.Join(a.cfg.Data, "secrets")
+	for _, f := range files {
+		if filepath.Dir(f) != own { // given by somebody else
+			continue
+		}
+		if err := os.MkdirAll(own, 0o700); err != nil {
+			return err
+		}
+		if err := gateway.EnsureSecret(f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// goOn runs a part in the background until stop.
+func (a *app) goOn(name string, run func(context.Context) error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	t := &task{name: name, cancel: cancel, done: make(chan struct{})}
+	a.background = append(a.background, t)
+	go func() {
+		defer close(t.done)
+		err := run(ctx)
+		if ctx.Err() == nil {
+			if err == nil {
+				err = errors.New("ended by itself")
+			}
+			a.failed <- fmt.Errorf("%s: %w", name, err)
+		} else if err != nil {
+			a.log.Warn("a part did not stop cleanly", "part", name, "err", err)
+		}
+	}()
+}
+
+// stop ends the parts: not ready, nobody new, what was read is written and acknowledged, then what stands behind it.
+func (a *app) stop() error {
+	ctx, cancel := context.WithTimeout(context.Background(), a.cfg.StopTimeout)
+	defer cancel()
+	var errs []error
+	check := func(what string, err error) {
+		if err != nil {
+			errs = append(errs, fmt.Errorf("stopping %s: %w", what, err))
+		}
+	}
+	if a.http != nil {
+		a.http.Health.NotReady("stopping")
+	}
+	if a.gateway != nil {
+		check("the gateway", a.gateway.Shutdown(ctx))
+	}
+	if a.door != nil {
+		check("the weighing door", a.door.Shutdown(ctx))
+	}
+	if a.events != nil {
+		check("the producer", a.events.Close(ctx))
+	}
+	// In the order of their start, so that the detector's last violations still reach the record when there is time.
+	for _, t := range a.background {
+		t.cancel()
+		select {
+		case <-t.done:
+		case <-ctx.Done():
+			check(t.name, ctx.Err())
+		}
+	}
+	if a.http != nil {
+		check("HTTP", a.http.Shutdown(ctx))
+	}
+	if a.store != nil {
+		check("the store", a.store.Close())
+	}
+	if a.engine != nil {
+		check("ClickHouse", a.engine.Close(ctx))
+	}
+	if a.bus != nil {
+		a.bus.Close()
+	}
+	if a.embedLog != nil {
+		check("the log", a.embedLog.Close())
+	}
+	return errors.Join(errs...)
+}
