@@ -26,6 +26,7 @@ type Engine struct {
 	slots       []uint32
 	hashes      []uint64
 	fixes       []fix
+	released    fix // was held, is judged
 	moment      moment
 	out         []Violation
 	mark        int // where the records of the current event begin in out
@@ -153,8 +154,7 @@ func (e *Engine) apply(v *vehicle, ev *ingest.Event) {
 		}
 		e.stats.Believed += uint64(len(e.fixes) - 1)
 		for i := range e.fixes {
-			f := e.fixes[i]
-			e.step(v, &f, broken && i == 0)
+			e.step(v, &e.fixes[i], broken && i == 0)
 		}
 	case ingest.KindDriverCard:
 		e.stats.Cards++

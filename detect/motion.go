@@ -26,27 +26,31 @@ type moment struct {
 func (e *Engine) step(v *vehicle, f *fix, broken bool) {
 	s := e.snap
 	if v.held.time != 0 {
-		h := v.held
-		v.held.time = 0
-		spike := !broken && speedKnown(f.speed) && f.time-h.time <= e.spikeWindow && int(h.speed) > int(f.speed)+int(s.spike) && e.maySpike(v, &h)
-		lone := !broken && speedKnown(f.speed) && f.speed < s.moving && e.mayBeLone(v, &h)
-		e.judge(v, &h, v.has(flagHeldBroken), spike, lone)
+		h := e.release(v)
+		spike := !broken && speedKnown(f.speed) && f.time-h.time <= e.spikeWindow && int(h.speed) > int(f.speed)+int(s.spike) && e.maySpike(v, h)
+		lone := !broken && speedKnown(f.speed) && f.speed < s.moving && e.mayBeLone(v, h)
+		e.judge(v, h, spike, lone, false)
 	}
 	v.last = mark{f.time, f.lat, f.lon, f.speed}
 	if !broken && (e.maySpike(v, f) || e.mayBeLone(v, f)) {
 		v.held = *f
-		v.set(flagHeldBroken, broken)
+		e.stats.Held++
 		return
 	}
-	e.judge(v, f, broken, false, false)
+	e.judge(v, f, false, false, broken)
+}
+
+// release takes the held fix out of the state. The pointer is good until the next call.
+func (e *Engine) release(v *vehicle) *fix {
+	e.released = v.held
+	v.held.time = 0
+	return &e.released
 }
 
 // flush judges a held fix that will have no successor.
 func (e *Engine) flush(v *vehicle) {
 	if v.held.time != 0 {
-		h := v.held
-		v.held.time = 0
-		e.judge(v, &h, v.has(flagHeldBroken), false, false)
+		e.judge(v, e.release(v), false, false, false)
 	}
 }
 
@@ -66,7 +70,7 @@ func (e *Engine) mayBeLone(v *vehicle, f *fix) bool {
 }
 
 // judge shows a fix to the rules.
-func (e *Engine) judge(v *vehicle, f *fix, broken, spike, lone bool) {
+func (e *Engine) judge(v *vehicle, f *fix, spike, lone, broken bool) {
 	s := e.snap
 	m := &e.moment
 	*m = moment{v: v, f: f, prev: v.judged, broken: broken, spike: spike, place: f.point(), hits: m.hits[:0]}

@@ -66,7 +66,6 @@ type vehicle struct {
 
 const (
 	flagStopped    uint8 = 1 << iota // the last judged fix belongs to a stop
-	flagHeldBroken                   // no segment leads to the held fix
 	flagPending                      // pending is set
 	flagRegistered                   // in the register of the snapshot
 )

@@ -89,7 +89,7 @@ func (m *memory) ask(k recordKey, digest [16]byte, c *claim) (verdict, *claim) {
 			m.pending[k] = claimed{digest, c}
 			c.keys = append(c.keys, k)
 			return fresh, nil
-		case false:
+		case p.by != c:
 			return underway, p.by
 		}
 		known = p.digest

@@ -101,8 +101,9 @@ func Parse(raw []byte, received, latest int64, e *ingest.Event) *Refusal {
 	}
 	w.Axles = uint8(f.whole("axles", minAxles, maxAxles, "axles"))
 	w.AxleKg = f.axleKg()
-	if f.has("axles") && len(w.AxleKg) > 0 && int(w.Axles) != len(w.AxleKg) {
-		f.refuse("axle_kg", CodeBadValue, fmt.Sprintf("%d masses for %d axles; send one for each axle, or leave the list out", len(w.AxleKg), w.Axles))
+	// Some stations weigh groups of axles, or not all of them: fewer masses than axles are taken, more are a mistake.
+	if f.has("axles") && len(w.AxleKg) > int(w.Axles) {
+		f.refuse("axle_kg", CodeBadValue, fmt.Sprintf("%d masses for %d axles; send at most one for each axle", len(w.AxleKg), w.Axles))
 	}
 	w.Combination, w.SingleDriveAxle = f.tri("combination"), f.tri("single_drive_axle")
 	w.LengthMm = uint32(f.whole("length_mm", 1, maxLengthMm, "mm"))

@@ -108,7 +108,7 @@ func TestParseRefusals(t *testing.T) {
 		{"axles", `1`, "axles", CodeOutOfRange},
 		{"axles", `33`, "axles", CodeOutOfRange},
 		{"axles", `5`, "axle_kg", CodeBadValue},
-		{"axle_kg", `[1,2]`, "axle_kg", CodeBadValue},
+		{"axle_kg", `[1,2,3,4,5,6,7]`, "axle_kg", CodeBadValue},
 		{"axle_kg", `[1,2,3,4,5,"6"]`, "axle_kg[5]", CodeWrongType},
 		{"axle_kg", `[1,2,null,4,5,6]`, "axle_kg[2]", CodeMissing},
 		{"axle_kg", `[0,2,3,4,5,6]`, "axle_kg[0]", CodeOutOfRange},
@@ -144,7 +144,7 @@ func TestParseRefusals(t *testing.T) {
 func TestParseBoundaries(t *testing.T) {
 	for _, c := range []struct{ field, value string }{
 		{"gross_kg", `100`}, {"gross_kg", `1000000`}, {"gross_kg", `61000.0`}, {"gross_kg", `6.1e4`}, {"lane", `0`}, {"lane", `255`},
-		{"time", `"2026-05-01T00:05:02Z"`}, {"color", `94`}, {"plate", `"晋AD12345"`}, {"plate", `"晋E1234挂"`}, {"axle_kg", "-"}, {"axles", "-"},
+		{"time", `"2026-05-01T00:05:02Z"`}, {"color", `94`}, {"plate", `"晋AD12345"`}, {"plate", `"晋E1234挂"`}, {"axle_kg", "-"}, {"axle_kg", `[7000,10000]`}, {"axles", "-"},
 		{"record", `"` + strings.Repeat("重", 64) + `"`},
 	} {
 		var e ingest.Event

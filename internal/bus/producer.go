@@ -129,8 +129,11 @@ func (p *Producer) Partitions() int { return len(p.parts) }
 // Append hands a payload over: it is copied, packed behind others of its partition, and ack learns the outcome. It blocks
 // while too much is pending: that is how a slow log slows down those who feed it.
 func (p *Producer) Append(ctx context.Context, partition int, payload []byte, ack *Ack) error {
-	if len(payload) > MaxPayload {
+	switch {
+	case len(payload) > MaxPayload:
 		return ErrPayloadSize
+	case len(payload) == 0:
+		return nil
 	}
 	if err := p.reserve(ctx, len(payload)); err != nil {
 		return err
@@ -184,8 +187,25 @@ func (p *Producer) release(n int) {
 	p.client.metrics.pending.Set(float64(p.pending))
 	close(p.room)
 	p.room = make(chan struct{})
+	ended := p.ended()
 	p.mu.Unlock()
+	if ended {
+		p.wakeAll()
+	}
 }
+
+func (p *Producer) wakeAll() {
+	for _, pp := range p.parts {
+		select {
+		case pp.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// ended reports whether nothing is left to write and nothing can come: what Append has reserved and not yet put down is
+// pending too.
+func (p *Producer) ended() bool { return p.closed && p.pending == 0 }
 
 // Close writes what is pending and ends the producer. When ctx ends first, what is left is given up and its acks fail.
 func (p *Producer) Close(ctx context.Context) error {
@@ -194,12 +214,7 @@ func (p *Producer) Close(ctx context.Context) error {
 	close(p.room)
 	p.room = make(chan struct{})
 	p.mu.Unlock()
-	for _, pp := range p.parts {
-		select {
-		case pp.wake <- struct{}{}:
-		default:
-		}
-	}
+	p.wakeAll()
 	done := make(chan struct{})
 	go func() { p.running.Wait(); close(done) }()
 	select {
@@ -225,7 +240,10 @@ func (p *Producer) run(partition int, pp *producerPartition) {
 		size := pp.size
 		pp.mu.Unlock()
 		if size == 0 {
-			if p.isClosed() {
+			p.mu.Lock()
+			ended := p.ended()
+			p.mu.Unlock()
+			if ended {
 				return
 			}
 			<-pp.wake

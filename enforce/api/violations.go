@@ -1,0 +1,193 @@
+package api
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"lushao/detect"
+	"lushao/enforce/store"
+	"lushao/ingest"
+	"lushao/ingest/eventfile"
+)
+
+const (
+	defaultLimit = 100
+	maxLimit     = 1000
+)
+
+// filter reads the parameters that choose violations.
+func (p *parameters) filter() store.ViolationFilter {
+	f := store.ViolationFilter{
+		Kinds:      p.many("kind", checkKind),
+		Classes:    p.many("class", checkClass),
+		Bands:      p.many("band", checkBand),
+		Plate:      p.plate(),
+		Color:      p.color(),
+		Operator:   p.text("operator"),
+		Region:     p.text("region"),
+		Station:    p.text("station"),
+		Fence:      p.text("fence"),
+		From:       p.time("from"),
+		To:         p.time("to"),
+		MinOverPct: p.number("min_over_pct"),
+	}
+	for _, s := range p.many("state", checkState) {
+		f.States = append(f.States, detect.State(s))
+	}
+	if f.From != 0 && f.To != 0 && f.To <= f.From {
+		p.fail("to", "not after from")
+	}
+	return f
+}
+
+// cursor is null on the last page.
+func nextCursor(next string) *string {
+	if next == "" {
+		return nil
+	}
+	return &next
+}
+
+func (a *API) listViolations(w http.ResponseWriter, r *http.Request) error {
+	p := readParameters(r)
+	f := p.filter()
+	f.Limit = p.integer("limit", defaultLimit, 1, maxLimit)
+	f.Cursor, _ = p.one("cursor", 256)
+	if err := p.finish(); err != nil {
+		return err
+	}
+	page, err := a.store.ListViolations(r.Context(), f)
+	if err != nil {
+		return err
+	}
+	if page.Violations == nil {
+		page.Violations = []store.Record{}
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	writeJSON(w, http.StatusOK, struct {
+		Violations []store.Record `json:"violations"`
+		Next       *string        `json:"next"`
+	}{page.Violations, nextCursor(page.Next)})
+	return nil
+}
+
+// violation reads the one that the path names.
+func (a *API) violation(r *http.Request) (*store.Record, error) {
+	id := r.PathValue("id")
+	if len(id) > 64 {
+		return nil, store.ErrNotFound
+	}
+	return a.store.Violation(r.Context(), id)
+}
+
+func (a *API) getViolation(w http.ResponseWriter, r *http.Request) error {
+	if err := readParameters(r).finish(); err != nil {
+		return err
+	}
+	v, err := a.violation(r)
+	if err != nil {
+		return err
+	}
+	// A version never changes, but a newer one may come: it may be kept, and must be asked about again.
+	tag := fmt.Sprintf(`"%s-%d"`, strings.Map(tagRune, v.ID), v.Version)
+	w.Header().Set("ETag", tag)
+	w.Header().Set("Cache-Control", "private, no-cache")
+	if etagMatches(r.Header.Get("If-None-Match"), tag) {
+		w.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	writeJSON(w, http.StatusOK, v)
+	return nil
+}
+
+// tagRune keeps what may stand in an ETag.
+func tagRune(r rune) rune {
+	if r <= ' ' || r == '"' || r >= 0x7f {
+		return '_'
+	}
+	return r
+}
+
+func etagMatches(header, tag string) bool {
+	for t := range strings.SplitSeq(header, ",") {
+		if t = strings.TrimPrefix(strings.TrimSpace(t), "W/"); t == tag || t == "*" {
+			return true
+		}
+	}
+	return false
+}
+
+const (
+	defaultMarginS    = 300   // positions from 5 minutes before the start to 5 minutes after the end
+	maxMarginS        = 86400 // a day either side
+	defaultTrackLimit = 5000
+	maxTrackLimit     = 20000
+)
+
+// getTrack answers with the positions around a violation: as in files of events, with what the gate says of each, and
+// whether it lies between start and end.
+func (a *API) getTrack(w http.ResponseWriter, r *http.Request) error {
+	p := readParameters(r)
+	margin := time.Duration(p.integer("margin_s", defaultMarginS, 0, maxMarginS)) * time.Second
+	limit := p.integer("limit", defaultTrackLimit, 1, maxTrackLimit)
+	cursor, _ := p.one("cursor", 256)
+	if err := p.finish(); err != nil {
+		return err
+	}
+	v, err := a.violation(r)
+	if err != nil {
+		return err
+	}
+	vehicle, err := ingest.NewVehicle(v.Plate, v.Color)
+	if err != nil {
+		return fmt.Errorf("violation %s: %w", v.ID, err)
+	}
+	// One that is open goes on until something says otherwise. Its end is no moving time, because a cursor belongs to a
+	// question: the start of the next day is the same for all pages but those around midnight.
+	end := a.now().UTC().Truncate(24 * time.Hour).Add(24 * time.Hour).UnixMilli()
+	if v.End != nil {
+		end = int64(*v.End)
+	}
+	f := store.TrackFilter{Vehicle: vehicle, From: int64(v.Start) - margin.Milliseconds(), To: end + margin.Milliseconds(), Limit: limit, Cursor: cursor}
+	if v.End != nil {
+		f.To += 999 // times of a violation are whole seconds
+	}
+	page, err := a.store.Track(r.Context(), f)
+	if err != nil {
+		return err
+	}
+	positions := make([]json.RawMessage, len(page.Positions))
+	for i := range page.Positions {
+		at := page.Positions[i].Event.Time / 1000
+		in := at >= int64(v.Start)/1000 && (v.End == nil || at <= end/1000)
+		positions[i] = appendPosition(nil, &page.Positions[i], &in)
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	writeJSON(w, http.StatusOK, struct {
+		Violation string            `json:"violation"`
+		Positions []json.RawMessage `json:"positions"`
+		Next      *string           `json:"next"`
+	}{v.ID, positions, nextCursor(page.Next)})
+	return nil
+}
+
+// appendPosition appends a position as in files of events, with "quality" (null: not judged) and, where it is asked for,
+// "in_violation" added.
+func appendPosition(dst []byte, p *store.TrackPosition, in *bool) []byte {
+	dst = eventfile.AppendJSON(dst, &p.Event)
+	dst = append(dst[:len(dst)-1], `,"quality":`...)
+	if p.Quality == "" {
+		dst = append(dst, "null"...)
+	} else {
+		q, _ := json.Marshal(p.Quality) // a string has a JSON form
+		dst = append(dst, q...)
+	}
+	if in != nil {
+		dst = strconv.AppendBool(append(dst, `,"in_violation":`...), *in)
+	}
+	return append(dst, '}')
+}

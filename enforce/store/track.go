@@ -1,0 +1,138 @@
+package store
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"strings"
+
+	clickhouse "github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"lushao/ingest"
+)
+
+// TrackPosition is a position of the archive.
+type TrackPosition struct {
+	Event   ingest.Event // of KindPosition
+	Quality string       // "ok", or why the gate refused it; empty: not judged
+	Place   Place        // in the topic of events
+}
+
+// TrackFilter says which positions of a vehicle are asked for.
+type TrackFilter struct {
+	Vehicle ingest.Vehicle
+	From    int64  // Unix ms, event time
+	To      int64  // Unix ms, inclusive
+	Limit   int    // rows in a page; must be greater than 0
+	Cursor  string // TrackPage.Next of the page before
+}
+
+// TrackPage is a part of a track, in order of time.
+type TrackPage struct {
+	Positions []TrackPosition
+	Next      string // cursor of the next page; empty: this is the last
+}
+
+const positionSelect = `SELECT plate, color, toUnixTimestamp64Milli(time), digest, toUnixTimestamp64Milli(received), lat, lon, speed, recorder_speed,
+course, altitude, mileage, fuel, satellites, rssi, located, acc, alarm, status, video_alarm, extras, flags, source, quality, log_partition, log_offset
+FROM positions`
+
+// Track returns a page of everything that a vehicle reported in a time, also what the gate refused, each once.
+func (s *Store) Track(ctx context.Context, f TrackFilter) (TrackPage, error) {
+	if f.Limit <= 0 {
+		return TrackPage{}, fmt.Errorf("store: limit: %d; must be greater than 0", f.Limit)
+	}
+	question, err := questionHash("track", []any{f.Vehicle.String(), f.From, f.To})
+	if err != nil {
+		return TrackPage{}, err
+	}
+	c := new(conditions)
+	c.vehicle(f.Vehicle)
+	c.time("time", ">=", f.From)
+	c.time("time", "<=", f.To)
+	if f.Cursor != "" {
+		ms, key, err := decodeCursor(f.Cursor, question)
+		if err != nil || len(key) != 8 {
+			return TrackPage{}, ErrCursor
+		}
+		c.after("time", ">", ms, "digest", "UInt64", binary.BigEndian.Uint64([]byte(key)))
+	}
+	var out TrackPage
+	digests, err := s.readPositions(ctx, &out.Positions, positionSelect+" FINAL"+c.where()+" ORDER BY time, digest LIMIT {n:UInt64}",
+		append(c.params, clickhouse.Named("n", uint64(f.Limit+1)))...)
+	if err != nil {
+		return TrackPage{}, err
+	}
+	if len(out.Positions) > f.Limit {
+		out.Positions = out.Positions[:f.Limit]
+		last := binary.BigEndian.AppendUint64(nil, digests[f.Limit-1])
+		out.Next = encodeCursor(question, out.Positions[f.Limit-1].Event.Time, string(last))
+	}
+	return out, nil
+}
+
+// vehicle asks for one vehicle.
+func (c *conditions) vehicle(v ingest.Vehicle) {
+	c.compare("plate", "=", "String", v.Plate())
+	c.compare("color", "=", "UInt8", uint8(v.Color))
+}
+
+func (s *Store) readPositions(ctx context.Context, dst *[]TrackPosition, query string, params ...any) (digests []uint64, err error) {
+	rows, err := s.db.Query(ctx, query, params...)
+	if err != nil {
+		return nil, fmt.Errorf("store: read positions: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var p TrackPosition
+		digest, err := scanPosition(rows, &p)
+		if err != nil {
+			return nil, fmt.Errorf("store: read positions: %w", err)
+		}
+		*dst = append(*dst, p)
+		digests = append(digests, digest)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("store: read positions: %w", err)
+	}
+	return digests, nil
+}
+
+func scanPosition(rows driver.Rows, t *TrackPosition) (digest uint64, err error) {
+	var plate, extras, source string
+	var color, flags uint8
+	var partition uint32
+	var offset uint64
+	e := &t.Event
+	p := &e.Position
+	err = rows.Scan(&plate, &color, &e.Time, &digest, &e.Received, &p.Lat, &p.Lon, &p.Speed, &p.RecorderSpeed, &p.Course, &p.Altitude,
+		&p.Mileage, &p.Fuel, &p.Satellites, &p.RSSI, &p.Located, &p.ACC, &p.Alarm, &p.Status, &p.VideoAlarm, &extras, &flags, &source,
+		&t.Quality, &partition, &offset)
+	if err != nil {
+		return 0, err
+	}
+	if e.Vehicle, err = ingest.NewVehicle(plate, ingest.Color(color)); err != nil {
+		return 0, err
+	}
+	e.Kind, e.Flags, e.Source = ingest.KindPosition, ingest.Flags(flags), sourceOf(source)
+	if extras != "" {
+		p.Extras = []byte(extras)
+	}
+	t.Place = Place{int(partition), int64(offset)}
+	return digest, nil
+}
+
+// sourceOf is the reverse of Source.String, also for sources that this binary does not know.
+func sourceOf(name string) ingest.Source {
+	for s := ingest.SourceUnknown; s <= ingest.SourceFile; s++ {
+		if s.String() == name {
+			return s
+		}
+	}
+	var n uint8
+	if _, err := fmt.Sscanf(name, "unknown(%d)", &n); err == nil && strings.HasSuffix(name, ")") {
+		return ingest.Source(n)
+	}
+	return ingest.SourceUnknown
+}
