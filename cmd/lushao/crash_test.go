@@ -50,7 +50,7 @@ func TestKilledTenTimes(t *testing.T) {
 		t.Fatal(err)
 	}
 	base := "http://" + httpAddr
-	p := startProcess(t, configFile, base)
+	p := startProcess(t, "up", configFile, base)
 
 	var truth bytes.Buffer
 	acked := newAckSet()
@@ -91,7 +91,7 @@ func TestKilledTenTimes(t *testing.T) {
 		p.kill(t)
 		// The next kill comes somewhere in the next part of the drive; replies on their way may still be counted.
 		goal.Store(count.Load() + 200 + rng.Int64N(total*8/10/kills))
-		p = startProcess(t, configFile, base)
+		p = startProcess(t, "up", configFile, base)
 	}
 	o := <-driven
 	if o.err != nil {
@@ -146,14 +146,14 @@ type process struct {
 	out  *bytes.Buffer
 }
 
-// startProcess starts lushao up and waits until it is ready.
-func startProcess(t *testing.T, configFile, base string) *process {
+// startProcess starts a command of lushao and waits until it is ready.
+func startProcess(t *testing.T, command, configFile, base string) *process {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &process{cmd: exec.Command(exe, "up", "--config", configFile), done: make(chan error, 1), out: new(bytes.Buffer)}
+	p := &process{cmd: exec.Command(exe, command, "--config", configFile), done: make(chan error, 1), out: new(bytes.Buffer)}
 	p.cmd.Env = append(os.Environ(), asLushao+"=1")
 	p.cmd.Stdout, p.cmd.Stderr = io.Discard, p.out
 	if err := p.cmd.Start(); err != nil {

@@ -34,7 +34,7 @@ func testConfig(dir string) *Config {
 }
 
 // testFleet is a fleet that drives in the past, as fast as it is acknowledged.
-func testFleet(t *testing.T, vehicles int, d time.Duration) sim.Config {
+func testFleet(t testing.TB, vehicles int, d time.Duration) sim.Config {
 	t.Helper()
 	c := sim.DefaultConfig()
 	c.Vehicles, c.Stations, c.Seed = vehicles, 3, 7
@@ -44,7 +44,7 @@ func testFleet(t *testing.T, vehicles int, d time.Duration) sim.Config {
 	return c
 }
 
-func writeFleetReference(t *testing.T, dir string, c sim.Config) {
+func writeFleetReference(t testing.TB, dir string, c sim.Config) {
 	t.Helper()
 	fleet, err := sim.New(c)
 	if err != nil {
@@ -59,7 +59,7 @@ func writeFleetReference(t *testing.T, dir string, c sim.Config) {
 }
 
 // startApp runs the app in this process until the test ends or stop is called.
-func startApp(t *testing.T, c *Config) (a *app, stop func()) {
+func startApp(t testing.TB, c *Config) (a *app, stop func()) {
 	t.Helper()
 	a, err := newApp(c, new(bytes.Buffer), roleGateway, roleDetect, roleEnforce)
 	if err != nil {
@@ -92,10 +92,15 @@ func startApp(t *testing.T, c *Config) (a *app, stop func()) {
 }
 
 // caughtUp waits until everything in the log has been judged and stored.
-func caughtUp(t *testing.T, brokers []string) {
+func caughtUp(t testing.TB, brokers []string) {
+	t.Helper()
+	caughtUpWith(t, brokers, "")
+}
+
+func caughtUpWith(t testing.TB, brokers []string, prefix string) {
 	t.Helper()
 	c := bus.DefaultConfig()
-	c.Brokers = brokers
+	c.Brokers, c.TopicPrefix = brokers, prefix
 	client, err := bus.Open(c, testLogger(), prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
@@ -252,7 +257,7 @@ func sameSets(t *testing.T, what string, got, want []string) {
 	}
 }
 
-func readFile(t *testing.T, name string) []byte {
+func readFile(t testing.TB, name string) []byte {
 	t.Helper()
 	b, err := os.ReadFile(name)
 	if err != nil {
@@ -261,7 +266,7 @@ func readFile(t *testing.T, name string) []byte {
 	return b
 }
 
-func weighToken(t *testing.T, data string) string {
+func weighToken(t testing.TB, data string) string {
 	t.Helper()
 	return strings.TrimSpace(string(readFile(t, filepath.Join(data, "secrets", "weighings"))))
 }
