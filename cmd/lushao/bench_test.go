@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -10,10 +11,18 @@ import (
 // BenchmarkPipeline is the way of a position through everything in one process: from the fleet's sockets over the log, the
 // detector and the archive into ClickHouse. An operation is one position, from the first byte sent to the last row stored;
 // the fleet that sends them is in the same process and counted too.
+//
+// With fsync, the default, every batch of the log is on the disk before it is acknowledged.
 func BenchmarkPipeline(b *testing.B) {
+	for _, fsync := range []bool{true, false} {
+		b.Run(fmt.Sprintf("fsync=%v", fsync), func(b *testing.B) { benchmarkPipeline(b, fsync) })
+	}
+}
+
+func benchmarkPipeline(b *testing.B, fsync bool) {
 	dir := b.TempDir()
 	c := testConfig(dir)
-	c.Embedded.Log.SyncWrites = false
+	c.Embedded.Log.SyncWrites = fsync
 	const vehicles = 200
 	fleet := sim.DefaultConfig()
 	fleet.Vehicles, fleet.Rate = vehicles, 0

@@ -65,6 +65,9 @@ type EmbeddedConfig struct {
 
 // DefaultConfig is where every default comes together.
 func DefaultConfig() Config {
+	log := kafkalog.DefaultConfig()
+	// One machine has no replicas: what is acknowledged must outlive a power cut by itself.
+	log.SyncWrites = true
 	return Config{
 		Data:        "data",
 		Log:         LogConfig{Level: "info", Format: "text"},
@@ -72,7 +75,7 @@ func DefaultConfig() Config {
 		Bus:         bus.DefaultConfig(),
 		Topics:      TopicsConfig{Partitions: 4, Replication: -1, Create: true},
 		Store:       store.DefaultConfig(),
-		Embedded:    EmbeddedConfig{Log: kafkalog.DefaultConfig(), ClickHouse: chengine.DefaultConfig()},
+		Embedded:    EmbeddedConfig{Log: log, ClickHouse: chengine.DefaultConfig()},
 		Reference:   worker.DefaultReferenceConfig(),
 		Gateway:     gateway.DefaultConfig(),
 		Weighings:   weigh.DefaultConfig(),
