@@ -200,7 +200,6 @@ type world struct {
 	events []ingest.Event // one of every vehicle; each round moves them on
 	snap   *detect.Snapshot
 	rng    *rand.Rand
-	round  int64
 }
 
 func newWorld(t testing.TB, vehicles, fences int) *world {

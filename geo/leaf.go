@@ -35,7 +35,7 @@ func (b *builder) leaf(c cell, records []record, edges []uint32) uint32 {
 	for len(b.words)%unitWords != 0 {
 		b.words = append(b.words, 0)
 	}
-	return uint32(at/unitWords)<<tagBits | 0
+	return uint32(at/unitWords) << tagBits
 }
 
 // entry writes what of a shape passes through a leaf.

@@ -7,11 +7,6 @@ type texts struct {
 	ends []int
 }
 
-func (t *texts) add(s string) {
-	t.buf = append(t.buf, s...)
-	t.ends = append(t.ends, len(t.buf))
-}
-
 func (t *texts) addBytes(b []byte) {
 	t.buf = append(t.buf, b...)
 	t.ends = append(t.ends, len(t.buf))

@@ -42,7 +42,6 @@ type Reader struct {
 	lines    *textform.Lines
 	fields   fields
 	header   []field // of CSV, by cell; noField for a column that is passed over
-	names    []string
 	cells    []textform.Cell
 	begun    bool
 	received bool

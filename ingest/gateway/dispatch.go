@@ -167,8 +167,9 @@ func takeSilently(*work, *peer, *jt808.Header, []byte) answer { return answer{si
 func takeHeartbeat(*work, *peer, *jt808.Header, []byte) answer { return done }
 
 // takeRegister answers 0x0100 with 0x8100.
-func takeRegister(w *work, p *peer, h *jt808.Header, body []byte) answer {
-	if p = w.c.meet(h.Phone.Canonical(), w.received); p == nil {
+func takeRegister(w *work, _ *peer, h *jt808.Header, body []byte) answer {
+	p := w.c.meet(h.Phone.Canonical(), w.received)
+	if p == nil {
 		return noRoom
 	}
 	var m jt808.Register
@@ -190,8 +191,9 @@ func takeRegister(w *work, p *peer, h *jt808.Header, body []byte) answer {
 }
 
 // takeAuthenticate opens a session.
-func takeAuthenticate(w *work, p *peer, h *jt808.Header, body []byte) answer {
-	if p = w.c.meet(h.Phone.Canonical(), w.received); p == nil {
+func takeAuthenticate(w *work, _ *peer, h *jt808.Header, body []byte) answer {
+	p := w.c.meet(h.Phone.Canonical(), w.received)
+	if p == nil {
 		return noRoom
 	}
 	v, ok := w.c.authenticate(p, h, body)

@@ -103,13 +103,13 @@ type speedRun struct {
 
 // entry is how a vehicle stands to one forbidden fence.
 type entry struct {
-	fence       int
-	first       int64 // first of the consecutive fixes inside
-	inside      int   // how many
-	open        bool
-	leaving     int64 // first of the consecutive fixes outside by the distance
-	outside     int
-	start, last int64
+	fence   int
+	first   int64 // first of the consecutive fixes inside
+	inside  int   // how many
+	open    bool
+	leaving int64 // first of the consecutive fixes outside by the distance
+	outside int
+	start   int64
 }
 
 // position judges a fix and appends the violations that it proves to have ended.

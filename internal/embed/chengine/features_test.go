@@ -321,7 +321,7 @@ func TestInserts(t *testing.T) {
 		must(b.Append(uint64(4), "q"))
 		must(b.Send())
 		must(c.Exec(t.Context(), "INSERT INTO st VALUES (5,'a;b\nc'),(6,'FORMAT Native')"))
-		must(c.AsyncInsert(t.Context(), "INSERT INTO st VALUES (7,'d')", true))
+		must(c.Exec(clickhouse.Context(t.Context(), clickhouse.WithAsync(true)), "INSERT INTO st VALUES (7,'d')"))
 		b, err = c.PrepareBatch(clickhouse.Context(t.Context(), clickhouse.WithAsync(true)), "INSERT INTO st")
 		must(err)
 		must(b.Append(uint64(8), "async"))

@@ -231,7 +231,8 @@ func TestCompaction(t *testing.T) {
 	last["once"] = "kept"
 	one := writeKeys(t, c, "checkpoints", 1, 1, 0, 1) // too little to be compacted
 	events := fill(t, c, "events", 0, 2)
-	_, next, err := bounds(c, "checkpoints", 0)
+	var next int64
+	_, _, err = bounds(c, "checkpoints", 0)
 	must(t, err)
 	before := wantKeys(t, c, "checkpoints", 0, last)
 	later(l, time.Hour)
