@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
@@ -43,6 +44,10 @@ func check(c *Config, out io.Writer) error {
 	}
 	fmt.Fprintln(out, "configuration: good")
 	data, info, err := reference.Load(c.Reference.Dir)
+	if errors.Is(err, os.ErrNotExist) { // lushao up makes the folder
+		fmt.Fprintf(out, "reference data: %s is not there yet: no vehicle, fence or station is known\n", c.Reference.Dir)
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -51,6 +51,7 @@ type app struct {
 	door      *weigh.Door
 	gateway   *gateway.Gateway
 
+	visitors   []*task // come through the doors, so they leave first
 	background []*task
 	failed     chan error // of a background part that ended by itself
 }
@@ -307,9 +308,12 @@ func (a *app) ensureSecrets() error {
 
 // goOn runs a part in the background until stop.
 func (a *app) goOn(name string, run func(context.Context) error) {
+	a.background = append(a.background, a.launch(name, run))
+}
+
+func (a *app) launch(name string, run func(context.Context) error) *task {
 	ctx, cancel := context.WithCancel(context.Background())
 	t := &task{name: name, cancel: cancel, done: make(chan struct{})}
-	a.background = append(a.background, t)
 	go func() {
 		defer close(t.done)
 		err := run(ctx)
@@ -318,10 +322,11 @@ func (a *app) goOn(name string, run func(context.Context) error) {
 				err = errors.New("ended by itself")
 			}
 			a.failed <- fmt.Errorf("%s: %w", name, err)
-		} else if err != nil {
+		} else if err != nil && !errors.Is(err, context.Canceled) {
 			a.log.Warn("a part did not stop cleanly", "part", name, "err", err)
 		}
 	}()
+	return t
 }
 
 // stop ends the parts: not ready, nobody new, what was read is written and acknowledged, then what stands behind it.
@@ -337,6 +342,17 @@ func (a *app) stop() error {
 	if a.http != nil {
 		a.http.Health.NotReady("stopping")
 	}
+	end := func(t *task) {
+		t.cancel()
+		select {
+		case <-t.done:
+		case <-ctx.Done():
+			check(t.name, ctx.Err())
+		}
+	}
+	for _, t := range a.visitors {
+		end(t)
+	}
 	if a.gateway != nil {
 		check("the gateway", a.gateway.Shutdown(ctx))
 	}
@@ -348,12 +364,7 @@ func (a *app) stop() error {
 	}
 	// In the order of their start, so that the detector's last violations still reach the record when there is time.
 	for _, t := range a.background {
-		t.cancel()
-		select {
-		case <-t.done:
-		case <-ctx.Done():
-			check(t.name, ctx.Err())
-		}
+		end(t)
 	}
 	if a.http != nil {
 		check("HTTP", a.http.Shutdown(ctx))

@@ -79,10 +79,10 @@ func up(ctx context.Context, c *Config, out io.Writer, demo bool, vehicles int) 
 		if fleet, err = sim.New(fleetConfig); err != nil {
 			return err
 		}
-		a.goOn("demo", func(ctx context.Context) error {
+		a.visitors = append(a.visitors, a.launch("demo", func(ctx context.Context) error {
 			_, err := fleet.Run(ctx)
 			return err
-		})
+		}))
 		return nil
 	})
 }
