@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -121,7 +120,7 @@ func (a *app) startLog(ctx context.Context) (err error) {
 		c := a.cfg.Embedded.Log
 		c.Logger, c.Registerer = a.log.With("part", "log"), a.reg
 		if a.embedLog, err = kafkalog.Open(c); err != nil {
-			return fmt.Errorf("embedded log: %w", err)
+			return err
 		}
 		// What these have not read must not be dropped.
 		a.embedLog.Follow(a.cfg.Bus.TopicPrefix+worker.EventsTopic, worker.Group)
@@ -206,11 +205,9 @@ func (a *app) startStore(ctx context.Context) (err error) {
 	if a.cfg.embeddedStore() {
 		c := a.cfg.Embedded.ClickHouse
 		c.Logger, c.Registerer = a.log.With("part", "clickhouse"), a.reg
-		begun := time.Now()
 		if a.engine, err = chengine.Open(c); err != nil {
-			return fmt.Errorf("embedded ClickHouse: %w", err)
+			return err
 		}
-		a.log.Info("embedded ClickHouse open", "version", a.engine.Version(), "took", time.Since(begun).Round(time.Millisecond))
 		transport = a.engine
 	}
 	if a.store, err = store.Open(ctx, a.cfg.Store, transport); err != nil {
