@@ -160,6 +160,11 @@ func FuzzBodies(f *testing.F) {
 	for _, s := range samples() {
 		f.Add(uint16(s.id), uint8(s.ed), AppendBody(nil, s.ed, s.m))
 	}
+	for _, g := range standardGoldens(f) {
+		for _, ed := range g.editions {
+			f.Add(uint16(g.id), uint8(ed), g.body)
+		}
+	}
 	f.Fuzz(func(t *testing.T, id uint16, e uint8, b []byte) {
 		ed := Edition(e % 4)
 		m := NewBody(MessageID(id))

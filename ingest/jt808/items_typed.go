@@ -45,11 +45,15 @@ func (m *SectionItem) walk(f *fields) {
 type AbnormalDriving struct {
 	Kinds   uint16 // bit 0 fatigue, 1 phone, 2 smoking
 	Fatigue uint8  // 0 to 100
+	Short   bool   // the item has the printed length, and no Fatigue
 }
 
 func (m *AbnormalDriving) walk(f *fields) {
 	f.u16("kinds", &m.Kinds)
-	if f.more(true) {
+	if f.mode == decoding {
+		m.Short = f.left() == 0
+	}
+	if !m.Short {
 		f.u8("fatigue", &m.Fatigue)
 	}
 }

@@ -70,6 +70,12 @@ func (p *Partial) Missing(dst []uint16, limit int) []uint16 {
 	return dst
 }
 
+// Bytes is how many bytes of bodies it holds.
+func (p *Partial) Bytes() int { return p.bytes }
+
+// First returns the body of the first part, nil where it has not come. It is the reassembler's.
+func (p *Partial) First() []byte { return p.parts[1] }
+
 // Add takes a frame. When it completes a message, msg is the body, the caller's to keep, and h is changed to the header
 // of the whole: the serial of the first part, no sub-packaging. A frame that is no part is returned as it is. The parts
 // that are kept are copies.
@@ -168,6 +174,13 @@ func (r *Reassembler) Expire(now int64) (n int) {
 		n++
 	}
 	return n
+}
+
+// Drop gives up a message that waits.
+func (r *Reassembler) Drop(p *Partial) {
+	if i := slices.Index(r.waiting, p); i >= 0 {
+		r.drop(i)
+	}
 }
 
 // Bytes is how many bytes of bodies wait.

@@ -184,7 +184,7 @@ type Tyre struct {
 
 func (m *TPMS) walk(f *fields) {
 	if f.mode == decoding {
-		m.Long, m.WidePosition = tpmsLayout(f.b[f.at:f.end])
+		m.Long, m.WidePosition, _ = tpmsLayout(f.b[f.at:f.end])
 	}
 	f.u32("alarm_id", &m.AlarmID)
 	f.code8("flag", &m.Flag, alarmFlags)
@@ -206,16 +206,16 @@ func (m *TPMS) walk(f *fields) {
 }
 
 // tpmsLayout finds the layout that the length of the item fits exactly.
-func tpmsLayout(b []byte) (long, wide bool) {
+func tpmsLayout(b []byte) (long, wide, ok bool) {
 	for _, m := range [...]struct {
 		long, wide bool
 		head, tyre int
 	}{{false, false, 40, 9}, {true, true, 64, 10}, {false, true, 40, 10}, {true, false, 64, 9}} {
 		if len(b) > m.head && len(b) == m.head+1+int(b[m.head])*m.tyre {
-			return m.long, m.wide
+			return m.long, m.wide, true
 		}
 	}
-	return false, false
+	return false, false, false
 }
 
 // SafetyAlarm is an alarm of an assistance system in the words of the rule book, and its own time.
@@ -240,7 +240,8 @@ var (
 )
 
 // AppendSafety appends what the items 0x64 to 0x67 report; items of another length than the standards' are passed over.
-// A tyre item gives one alarm for each kind that any of its tyres has. Without such items it allocates nothing.
+// A tyre item gives one alarm for each kind that any of its tyres has. With room in dst it allocates nothing, but for
+// the name of a kind that has no word.
 func AppendSafety(dst []SafetyAlarm, x Extras) []SafetyAlarm {
 	for {
 		id, v, rest, ok := x.Next()
@@ -254,52 +255,60 @@ func AppendSafety(dst []SafetyAlarm, x Extras) []SafetyAlarm {
 	}
 }
 
+// appendSafety reads at the offsets of the tables: a fleet with such systems sends these items all day, and Decode
+// allocates.
 func appendSafety(dst []SafetyAlarm, id uint8, v []byte) []SafetyAlarm {
 	switch id {
 	case ItemADAS:
-		var m ADAS
-		if Decode(v, EditionAuto, &m) == nil {
-			dst = append(dst, m.alarm("adas", m.word(m.Kind, adasWords, adasWordsLong), m.AlarmID, m.Flag, m.Level))
+		if long := len(v) == 31+markSizeLong; long || len(v) == 31+markSize {
+			dst = append(dst, safetyAlarm("adas", safetyWord(v[5], adasWords, adasWordsLong, long), v, v[6], v[12:]))
 		}
 	case ItemDSM:
-		var m DSM
-		if Decode(v, EditionAuto, &m) == nil {
-			dst = append(dst, m.alarm("dsm", m.word(m.Kind, dsmWords, dsmWordsLong), m.AlarmID, m.Flag, m.Level))
+		if long := len(v) == 31+markSizeLong; long || len(v) == 31+markSize {
+			dst = append(dst, safetyAlarm("dsm", safetyWord(v[5], dsmWords, dsmWordsLong, long), v, v[6], v[12:]))
 		}
 	case ItemBSD:
-		var m BSD
-		if Decode(v, EditionAuto, &m) == nil {
-			dst = append(dst, m.alarm("bsd", m.word(m.Kind, bsdWords, nil), m.AlarmID, m.Flag, 0))
+		if len(v) == 25+markSize || len(v) == 25+markSizeLong {
+			dst = append(dst, safetyAlarm("bsd", safetyWord(v[5], bsdWords, nil, false), v, 0, v[6:]))
 		}
 	case ItemTPMS:
-		var m TPMS
-		if Decode(v, EditionAuto, &m) != nil {
+		long, wide, ok := tpmsLayout(v)
+		if !ok {
 			break
 		}
+		at, size := 24+markSize+1, 9
+		if long {
+			at = 24 + markSizeLong + 1
+		}
+		if wide {
+			at, size = at+1, 10
+		}
 		var kinds uint16
-		for _, t := range m.Tyres {
-			kinds |= t.Kinds
+		for at++; at+1 < len(v); at += size {
+			kinds |= be16(v[at:])
 		}
 		for bit, word := range tyreWords {
 			if word != "" && kinds&(1<<bit) != 0 {
-				dst = append(dst, m.alarm("tpms", word, m.AlarmID, m.Flag, 0))
+				dst = append(dst, safetyAlarm("tpms", word, v, 0, v[5:]))
 			}
 		}
 	}
 	return dst
 }
 
-func (m *AlarmPlace) word(kind uint8, words, long meanings) string {
+func safetyWord(kind uint8, words, longWords meanings, long bool) string {
 	if w, ok := words[kind]; ok {
 		return w
 	}
-	if w, ok := long[kind]; ok && m.Long {
+	if w, ok := longWords[kind]; ok && long {
 		return w
 	}
 	return fmt.Sprintf("kind_0x%02x", kind)
 }
 
-func (m *AlarmPlace) alarm(system, kind string, id uint32, flag, level uint8) SafetyAlarm {
-	return SafetyAlarm{ingest.Safety{System: system, Kind: kind, Level: level, Flag: flagWords[flag], AlarmID: id,
-		Speed: uint16(m.Speed) * 10}, m.Time}
+// safetyAlarm makes the alarm from what every item begins with, alarm_id and flag, and from its place: speed, altitude,
+// lat, lon, time.
+func safetyAlarm(system, kind string, item []byte, level uint8, place []byte) SafetyAlarm {
+	return SafetyAlarm{ingest.Safety{System: system, Kind: kind, Level: level, Flag: flagWords[item[4]], AlarmID: be32(item),
+		Speed: uint16(place[0]) * 10}, Time(place[11:17])}
 }

@@ -57,7 +57,7 @@ func samples() []sample {
 		m  Body
 	}{{ItemADAS, &adas}, {ItemDSM, &dsm}, {ItemBSD, &bsd}, {ItemTPMS, &tpms}, {ItemTPMS, &tpmsLong},
 		{ItemOverspeed, &OverspeedItem{1, 9}}, {ItemOverspeed, &OverspeedItem{}}, {ItemArea, &AreaItem{4, 8, 1}},
-		{ItemSection, &SectionItem{3, 600, 1}}, {ItemAbnormalDriving, &AbnormalDriving{3, 40}}} {
+		{ItemSection, &SectionItem{3, 600, 1}}, {ItemAbnormalDriving, &AbnormalDriving{Kinds: 3, Fatigue: 40}}} {
 		alarmed.Extras = AppendItem(alarmed.Extras, x.id, AppendBody(nil, EditionAuto, x.m))
 	}
 	route := Route{ID: 12, Props: AreaTimed | AreaEnterPlatform, Start: sampleTime, End: sampleTime2, Points: []RoutePoint{
