@@ -11,13 +11,11 @@ package api
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/subtle"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -125,13 +123,7 @@ func (a *API) allowed(r *http.Request) bool {
 	if len(a.tokens) == 0 {
 		return true
 	}
-	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	sum := sha256.Sum256([]byte(strings.TrimSpace(token)))
-	ok := 0
-	for i := range a.tokens { // all of them, so that the time does not tell which
-		ok |= subtle.ConstantTimeCompare(sum[:], a.tokens[i][:])
-	}
-	return ok == 1 && strings.EqualFold(scheme, "Bearer")
+	return bears(r, a.tokens)
 }
 
 // statusWriter remembers the status for the metrics.

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"lushao/ingest/jt808"
@@ -16,7 +17,9 @@ import (
 type conn struct {
 	g       *Gateway
 	nc      net.Conn
-	address netip.Addr
+	address netip.Addr // the one that limits count for
+	proxy   *proxied   // nil where no header of a proxy is to be read
+	counted bool       // among the connections of address
 	framer  jt808.Framer
 	buf     []byte // read buffer of a size of bufferClass
 	held    int    // bytes in buf that belong to a frame that is not complete
@@ -33,8 +36,9 @@ type conn struct {
 	last      *peer // nearly every connection has one terminal
 	serial    uint16
 	batch     Batch
-	parts     *jt808.Reassembler // nil until a sub-package comes
-	partial   int64              // bytes in parts
+	ask       int64 // when missing parts are to be looked after, Unix ms; 0 none are missing
+
+	out outgoing // see command_write.go
 
 	live int // sessions that are online; guarded by sessions.mu
 
@@ -45,11 +49,13 @@ type conn struct {
 
 // peer is a terminal that spoke on a connection.
 type peer struct {
-	phone   jt808.Phone // canonical
-	digits  string      // without leading zeros
-	session *session    // nil before it is authenticated
-	serial  uint16      // of the platform's next message to it
-	seen    int64       // Unix ms
+	phone   jt808.Phone   // canonical
+	digits  string        // without leading zeros
+	session *session      // nil before it is authenticated
+	serial  atomic.Uint32 // of the platform's next message to it; its low 16 bits count
+	edition jt808.Edition // of its registration on this connection, which tells 2011 from 2013
+	seen    int64         // Unix ms
+	parts   *parts        // nil until a sub-package comes
 }
 
 func newConn(g *Gateway, nc net.Conn, address netip.Addr) *conn {
@@ -74,6 +80,11 @@ func (c *conn) mayRead() string {
 	if c.lastFrame.IsZero() {
 		deadline = c.opened.Add(c.g.cfg.FirstFrameTimeout)
 	}
+	if c.ask != 0 {
+		if ask := time.UnixMilli(c.ask); ask.Before(deadline) {
+			deadline = ask
+		}
+	}
 	c.stopMu.Lock() // so that the deadline of stop is not overwritten
 	defer c.stopMu.Unlock()
 	if c.stopped == "" {
@@ -90,12 +101,19 @@ func (c *conn) stopReason() string {
 
 func (c *conn) run() {
 	c.buf = getBuffer(minBuffer)
-	reason := c.loop()
+	reason := c.greet()
+	if reason == "" {
+		reason = c.loop()
+	}
 	putBuffer(c.buf)
 	c.buf = nil
+	c.end(reason)
+}
+
+// end closes the connection and takes its terminals offline.
+func (c *conn) end(reason string) {
 	c.nc.Close()
-	c.g.partial.Add(-c.partial)
-	c.parts, c.partial = nil, 0
+	c.closeQueue()
 	c.leaveAll(reason)
 	c.g.metrics.closed[reason].Inc()
 	c.g.logger.Debug("connection ended", "address", c.nc.RemoteAddr(), "reason", reason)
@@ -125,6 +143,11 @@ func (c *conn) loop() string {
 			case errors.Is(err, io.EOF):
 				return reasonClosed
 			case errors.Is(err, os.ErrDeadlineExceeded):
+				if again, reason := c.woken(time.Now()); again {
+					continue
+				} else if reason != "" {
+					return reason
+				}
 				return reasonTimeout
 			}
 			return reasonError
@@ -173,6 +196,9 @@ func (c *conn) take(now time.Time) (reason string) {
 	if reason == "" && c.framer.Skipped-c.clean > uint64(c.g.cfg.MaxGarbage) {
 		reason = reasonGarbage
 	}
+	if reason == "" {
+		w.askMissing()
+	}
 	// The frames alias buf; what is left of it moves only when they are done with.
 	if committed := w.commit(); committed != "" {
 		reason = committed
@@ -187,7 +213,7 @@ func (c *conn) take(now time.Time) (reason string) {
 		return reason
 	}
 	c.sweep(now.UnixMilli())
-	c.throttle(c.bucket.take(frames, now.UnixMilli()))
+	c.throttle(c.bucket.take(frames+w.cost, now.UnixMilli()))
 	return ""
 }
 
@@ -251,6 +277,7 @@ func (c *conn) meet(phone jt808.Phone, now int64) *peer {
 }
 
 func (c *conn) forget(p *peer) {
+	p.dropParts(c.g)
 	delete(c.peers, p.phone)
 	if c.last == p {
 		c.last = nil
@@ -265,6 +292,7 @@ func (c *conn) leaveAll(reason string) {
 	w := getWork(c, time.Now().UnixMilli())
 	defer w.put()
 	for _, p := range c.peers {
+		p.dropParts(c.g)
 		w.offline(p, linkReason(reason))
 	}
 	w.commit()

@@ -23,6 +23,9 @@ type answer struct {
 	logged  bool   // result 0 stands for events
 	silent  bool   // no reply
 	custom  bool   // the handler made the reply itself
+	// mediaKept: the media of that id is on the disk, which 0x8800 says after the acknowledgement.
+	mediaKept bool
+	media     uint32
 }
 
 var (
@@ -31,12 +34,14 @@ var (
 	malformed = answer{result: jt808.ResultMalformed, refused: refusedMalformed}
 	noDate    = answer{result: jt808.ResultMalformed, refused: refusedNoDate}
 	noRoom    = answer{result: jt808.ResultFailed, refused: refusedSessions}
+
+	unsupported = answer{result: jt808.ResultNotSupported, refused: refusedUnsupported}
 )
 
 // routes are the messages that the gateway takes. Any other is answered with result 3 and counted: to take one more, add
 // its line.
 var routes = []route{
-	{jt808.IDTerminalAck, false, takeSilently},
+	{jt808.IDTerminalAck, false, takeAck},
 	{jt808.IDRegister, true, takeRegister},
 	{jt808.IDAuthenticate, true, takeAuthenticate},
 	{jt808.IDHeartbeat, false, takeHeartbeat},
@@ -45,6 +50,31 @@ var routes = []route{
 	{jt808.IDLocation, false, takeLocation},
 	{jt808.IDBatch, false, takeBatch},
 	{jt808.IDDriverIdentity, false, takeDriver},
+	{jt808.IDLocationReply, false, takeLocationReply},
+	{jt808.IDVehicleControlled, false, takeLocationReply},
+	{jt808.IDWaybill, false, takeWaybill},
+	{jt808.IDMediaData, false, takeMediaData},
+	{jt808.IDMediaEvent, false, takeMediaEvent},
+	{jt808.IDRecorderData, false, takeRecorderData},
+	{jt808.IDUplink, false, takeUplink},
+	{jt808.IDCompressed, false, takeCompressed},
+	{jt808.IDQueryTime, false, takeQueryTime},
+	{jt808.IDUpgradeResult, false, takeNotice},
+	{jt808.IDEventReport, false, takeNotice},
+	{jt808.IDInfoOrder, false, takeNotice},
+	{jt808.IDCANData, false, takeNotice},
+	{jt808.IDPassengerFlow, false, takeNotice},
+	{jt808.IDFileUploaded, false, takeNotice},
+	{jt808.IDParametersReply, false, takeAnswer},
+	{jt808.IDAttributes, false, takeAnswer},
+	{jt808.IDQuestionAnswer, false, takeAnswerAcked},
+	{jt808.IDAreaData, false, takeAnswer},
+	{jt808.IDStoredMediaList, false, takeAnswer},
+	{jt808.IDShootReply, false, takeAnswer},
+	{jt808.IDAVAttributes, false, takeAnswer},
+	{jt808.IDResourceList, false, takeAnswerAcked},
+	{jt808.IDTerminalResend, false, takeResend},
+	{jt808.IDTerminalKey, false, takeKey},
 }
 
 // routeOf finds a route by the id of the message.
@@ -75,6 +105,7 @@ func (w *work) frame(frame []byte) (reason string) {
 	if p != nil {
 		p.seen = w.received
 		if p.session != nil && p.session.replaced.Load() {
+			p.dropParts(g)
 			p.session = nil // it goes on elsewhere
 		}
 	}
@@ -82,7 +113,7 @@ func (w *work) frame(frame []byte) (reason string) {
 	switch {
 	case (r == nil || !r.open) && (p == nil || p.session == nil):
 		a = answer{result: jt808.ResultFailed, refused: refusedUnauthenticated, silent: h.ID == jt808.IDTerminalAck}
-	case h.Encryption != jt808.EncryptionNone:
+	case h.Encryption != jt808.EncryptionNone && !g.decrypts(h.Encryption):
 		a = answer{result: jt808.ResultNotSupported, refused: refusedEncrypted}
 	case r == nil:
 		a = answer{result: jt808.ResultNotSupported, refused: refusedUnsupported}
@@ -91,13 +122,16 @@ func (w *work) frame(frame []byte) (reason string) {
 	case h.Packaged():
 		a = w.part(r, p, h, body)
 	default:
-		a = r.handle(w, p, h, body)
+		a = w.handle(r, p, h, body)
 	}
 	if a.refused != "" {
 		g.metrics.refused[a.refused].Inc()
 	}
 	if !a.silent && !a.custom {
 		w.reply(c.peer(h.Phone.Canonical()), h, a)
+		if a.mediaKept {
+			w.mediaAck(p, h, a.media)
+		}
 	}
 	// Whoever sends without being let in is cut off, whatever it is that he sends: also registrations that he never uses.
 	if p = c.peer(h.Phone.Canonical()); p == nil || p.session == nil {
@@ -108,43 +142,6 @@ func (w *work) frame(frame []byte) (reason string) {
 	return ""
 }
 
-// part takes a sub-package. Its bytes are in memory only, so none is acknowledged before the message is whole and in the
-// log; then every part is, because some terminals wait for each and some for the last.
-func (w *work) part(r *route, p *peer, h *jt808.Header, body []byte) answer {
-	c, g := w.c, w.c.g
-	first, total := h.Serial-(h.PackageNo-1), h.PackageTotal
-	if g.partial.Load()+int64(len(body)) > int64(g.cfg.MaxPartialTotal) {
-		return answer{result: jt808.ResultFailed, refused: refusedPackaged}
-	}
-	if c.parts == nil {
-		c.parts = &jt808.Reassembler{MaxBytes: g.cfg.MaxPartial}
-	}
-	part := *h
-	msg, whole, err := c.parts.Add(h, body, w.received)
-	held := int64(c.parts.Bytes())
-	g.partial.Add(held - c.partial)
-	c.partial = held
-	switch {
-	case err != nil:
-		*h = part
-		return answer{result: jt808.ResultFailed, refused: refusedPackaged}
-	case !whole:
-		for waiting := range c.parts.Waiting {
-			if waiting.Header.Phone == h.Phone && waiting.Header.ID == h.ID && waiting.Header.Serial == first && waiting.Header.PackageTotal == total {
-				return answer{silent: true}
-			}
-		}
-		return recorded // of a message that was whole before: its acknowledgement did not arrive
-	}
-	a := r.handle(w, p, h, msg)
-	for i := range total {
-		part.Serial = first + i
-		w.reply(p, &part, a)
-	}
-	a.silent = true
-	return a
-}
-
 // reply queues the general acknowledgement of a message.
 func (w *work) reply(p *peer, h *jt808.Header, a answer) {
 	w.replies = append(w.replies, reply{head: h.Answer(jt808.IDPlatformAck, w.nextSerial(p)), serial: h.Serial, id: h.ID, result: a.result, logged: a.logged})
@@ -152,17 +149,16 @@ func (w *work) reply(p *peer, h *jt808.Header, a answer) {
 
 // nextSerial is the serial of the next message to a terminal.
 func (w *work) nextSerial(p *peer) (s uint16) {
-	n := &w.c.serial // a terminal that has not said who it is
 	if p != nil {
-		n = &p.serial
+		return p.serials(1)
 	}
-	s = *n
-	*n++
+	s = w.c.serial // a terminal that has not said who it is
+	w.c.serial++
 	return s
 }
 
-// takeSilently is for what is itself an answer.
-func takeSilently(*work, *peer, *jt808.Header, []byte) answer { return answer{silent: true} }
+// serials takes n serials, one after another, and returns the first.
+func (p *peer) serials(n int) uint16 { return uint16(p.serial.Add(uint32(n)) - uint32(n)) }
 
 func takeHeartbeat(*work, *peer, *jt808.Header, []byte) answer { return done }
 
@@ -173,7 +169,8 @@ func takeRegister(w *work, _ *peer, h *jt808.Header, body []byte) answer {
 		return noRoom
 	}
 	var m jt808.Register
-	if err := jt808.Decode(body, jt808.GuessEdition(h, body), &m); err != nil {
+	p.edition = jt808.GuessEdition(h, body)
+	if err := jt808.Decode(body, p.edition, &m); err != nil {
 		return malformed
 	}
 	g := w.c.g
@@ -209,8 +206,12 @@ func takeAuthenticate(w *work, _ *peer, h *jt808.Header, body []byte) answer {
 		w.flush()
 		w.left()
 	}
-	s := &session{conn: w.c, phone: p.phone, vehicle: v}
+	s := &session{conn: w.c, phone: p.phone, vehicle: v, peer: p, head: *h, edition: h.Edition, memory: w.c.g.memories.of(p.phone)}
+	if s.edition == jt808.EditionAuto {
+		s.edition = p.edition
+	}
 	if old := w.c.g.sessions.enter(s, w.c.g.ctx.Done()); old != nil {
+		w.c.g.commands.gone(old)
 		w.addLink(old.vehicle, false, reasonReplaced)
 	}
 	p.session = s
@@ -304,7 +305,9 @@ func (w *work) position(p *peer, flags ingest.Flags) bool {
 	}
 	e.Flags |= flags
 	e.Vehicle, e.Received = p.session.vehicle, w.received
-	w.add(e)
+	w.gather(e, 2*flushSize) // the alarms that came with it go into the same payload
+	w.safety(e)
+	w.full(e.Vehicle.Partition(w.c.g.partitions), flushSize)
 	return true
 }
 
@@ -313,14 +316,19 @@ func takeDriver(w *work, p *peer, h *jt808.Header, body []byte) answer {
 	if err := jt808.Decode(body, jt808.GuessEdition(h, body), &m); err != nil {
 		return malformed
 	}
-	card := m.Card()
+	card, at := m.Card(), w.received
 	if card == nil {
-		// 2011 says who the driver is and not whether he begins or ends: no event of ours can hold it.
-		return answer{result: jt808.ResultNotSupported, refused: refusedUnsupported}
-	}
-	at, ok := m.Time.UnixMilli()
-	if !ok {
-		return noDate
+		// 2011 says who drives, and neither since when nor whether he begins or ends: he drives now. Without a name and a
+		// number it says nothing.
+		if m.Licence.Trimmed() == "" && m.Name.Trimmed() == "" {
+			return done
+		}
+		card = &ingest.DriverCard{On: true, License: m.Licence.String(), Name: m.Name.String(), Org: m.Org.String()}
+	} else {
+		var ok bool
+		if at, ok = m.Time.UnixMilli(); !ok {
+			return noDate
+		}
 	}
 	w.add(&ingest.Event{Kind: ingest.KindDriverCard, Source: ingest.SourceJT808, Vehicle: p.session.vehicle, Time: at, Received: w.received, Driver: card})
 	return recorded

@@ -1,4 +1,4 @@
-// Package gateway is the door for terminals: JT/T 808 over TCP. It keeps connections and sessions, authenticates
+// Package gateway is the door for terminals: JT/T 808 over TCP, TLS and UDP. It keeps connections and sessions, authenticates
 // terminals, writes what they report to the log as events, and acknowledges it once the log has it.
 //
 //	gateway.go   listening, limits, shutting down
@@ -6,9 +6,16 @@
 //	work.go      what one read brought: events to the log, then all replies in one write
 //	dispatch.go  the table of messages, and what each does
 //	session.go   who is online where; a terminal's later connection wins
+//	parts.go     messages in sub-packages: asking for what is missing, giving up, sending again
+//	repeat.go    reports that the log has already
+//	proxy.go     the header of a proxy in front; tls.go encryption below 808, rsa.go that of bodies
+//	udp.go       datagrams
+//	shutdown.go  closing in groups
 //	authcode.go  authentication codes that need no store
 //	register.go  what is known of terminals, and who is let in
 //	bus.go       the log on internal/bus
+//	take_*.go    messages that are more than a few lines: events, files, answers; waybill.go the text of a waybill
+//	command*.go  messages down to terminals and what they answer; prompt*.go texts to the driver
 //
 // What must always hold: no reply with result 0 for a message whose events are not in the log. Memory is bounded
 // everywhere: a connection holds one read buffer of at most 64 KiB and reads no more until the log has taken what it
@@ -17,6 +24,8 @@ package gateway
 
 import (
 	"context"
+	"crypto/rsa"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -46,11 +55,12 @@ type Log interface {
 type Deps struct {
 	Log        Log
 	Register   Register // nil: nobody is known beforehand
+	Files      Files    // nil: what would be kept as a file is answered with result 3
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
 }
 
-// Gateway takes JT/T 808 over TCP.
+// Gateway takes JT/T 808 over TCP, TLS and UDP.
 type Gateway struct {
 	cfg        Config
 	log        Log
@@ -60,12 +70,22 @@ type Gateway struct {
 	metrics    *metrics
 	signer     signer
 	sessions   *sessions
+	commands   commands
 	listener   net.Listener
+	listenTLS  net.Listener
+	certs      *certificates
+	udp        *datagrams // nil: none are taken
+	memories   *memories
+	rsa        *rsa.PrivateKey // the platform's; nil: encrypted bodies are not taken
+	proxies    []netip.Prefix  // whose headers name others
 	ctx        context.Context // ends when waiting for the log is given up
 	cancel     context.CancelFunc
-	refusing   atomic.Bool    // the log refused what it was given last
-	partial    atomic.Int64   // bytes of messages of which parts are missing
-	running    sync.WaitGroup // of the accept loop and every connection
+	refusing   atomic.Bool // the log refused what it was given last
+	files      Files
+	partial    atomic.Int64 // bytes of messages of which parts are missing
+	// partialFiles are those of partial that will be files, and those that are being written.
+	partialFiles atomic.Int64
+	running      sync.WaitGroup // of the accept loop and every connection
 
 	mu        sync.Mutex
 	conns     map[*conn]struct{}
@@ -81,10 +101,13 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 	if cfg.UnknownTerminals == Refuse && deps.Register == nil {
 		return nil, errors.New("gateway.unknown_terminals: refuse, but there is no register: give reference data with vehicles.csv, or set accept")
 	}
-	g := &Gateway{cfg: cfg, log: deps.Log, logger: deps.Logger, metrics: newMetrics(deps.Registerer),
+	g := &Gateway{cfg: cfg, log: deps.Log, files: deps.Files, logger: deps.Logger, metrics: newMetrics(deps.Registerer),
 		conns: map[*conn]struct{}{}, addresses: map[netip.Addr]int{}}
 	g.sessions = newSessions(g.metrics.sessions)
+	g.commands = commands{maxTotal: cfg.MaxCommands, maxTerminal: cfg.MaxCommandsPerTerminal, metrics: newCommandMetrics(deps.Registerer)}
 	g.SetRegister(deps.Register)
+	g.memories = newMemories(cfg.RememberTerminals)
+	g.proxies, _ = cfg.proxies() // Validate has read them
 	g.ctx, g.cancel = context.WithCancel(context.Background())
 	return g, nil
 }
@@ -99,6 +122,9 @@ func (g *Gateway) Start() error {
 		return err
 	}
 	g.signer = signer{secret}
+	if g.rsa, err = g.cfg.rsaKey(); err != nil {
+		return err
+	}
 	if g.partitions = g.log.Partitions(); g.partitions <= 0 {
 		return fmt.Errorf("gateway: the log has %d partitions", g.partitions)
 	}
@@ -106,16 +132,48 @@ func (g *Gateway) Start() error {
 	if err != nil {
 		return fmt.Errorf("gateway.listen: %w", err)
 	}
-	g.running.Add(1)
-	go func() {
-		defer g.running.Done()
-		g.accept()
-	}()
+	if err := g.startTLS(); err != nil {
+		g.listener.Close()
+		return err
+	}
+	if err := g.startUDP(); err != nil {
+		g.listener.Close()
+		if g.listenTLS != nil {
+			g.listenTLS.Close()
+		}
+		return err
+	}
+	g.running.Go(func() { g.accept(g.listener, nil) })
+	if g.listenTLS != nil {
+		g.running.Go(func() { g.accept(g.listenTLS, g.certs.config()) })
+	}
 	return nil
 }
 
 // Addr is where the gateway listens, after Start.
 func (g *Gateway) Addr() net.Addr { return g.listener.Addr() }
+
+// AddrTLS is where the gateway listens for encrypted connections, nil where it does not.
+func (g *Gateway) AddrTLS() net.Addr {
+	if g.listenTLS == nil {
+		return nil
+	}
+	return g.listenTLS.Addr()
+}
+
+// startTLS listens for encrypted connections where that is set.
+func (g *Gateway) startTLS() (err error) {
+	if g.cfg.ListenTLS == "" {
+		return nil
+	}
+	if g.certs, err = newCertificates(g.cfg.TLS, g.logger); err != nil {
+		return err
+	}
+	if g.listenTLS, err = net.Listen("tcp", g.cfg.ListenTLS); err != nil {
+		return fmt.Errorf("gateway.listen_tls: %w", err)
+	}
+	return nil
+}
 
 // Ready reports whether terminals are let in.
 func (g *Gateway) Ready() bool {
@@ -137,9 +195,12 @@ func (g *Gateway) Shutdown(ctx context.Context) error {
 	if g.listener != nil {
 		g.listener.Close()
 	}
-	for _, c := range conns {
-		c.stop(reasonShutdown)
+	if g.listenTLS != nil {
+		g.listenTLS.Close()
 	}
+	g.stopInGroups(ctx, conns)
+	g.udp.stop()
+	defer g.udp.close()
 	done := make(chan struct{})
 	go func() {
 		g.running.Wait()
@@ -155,7 +216,7 @@ func (g *Gateway) Shutdown(ctx context.Context) error {
 	g.mu.Lock()
 	left := len(g.conns)
 	for c := range g.conns {
-		c.nc.Close() // ends a write to who does not read
+		hangUp(c.nc) // ends a write to who does not read
 	}
 	g.mu.Unlock()
 	<-done
@@ -168,12 +229,12 @@ const (
 	acceptPauseMax = time.Second
 )
 
-func (g *Gateway) accept() {
+func (g *Gateway) accept(listener net.Listener, secure *tls.Config) {
 	for pause := acceptPauseMin; ; {
-		nc, err := g.listener.Accept()
+		nc, err := listener.Accept()
 		if err == nil {
 			pause = acceptPauseMin
-			g.admit(nc)
+			g.admitVia(nc, secure)
 			continue
 		}
 		if errors.Is(err, net.ErrClosed) {
@@ -191,24 +252,43 @@ func (g *Gateway) accept() {
 }
 
 // admit starts a connection, unless a limit is reached.
-func (g *Gateway) admit(nc net.Conn) {
+func (g *Gateway) admit(nc net.Conn) { g.admitVia(nc, nil) }
+
+// admitVia is admit, for a connection that is encrypted where secure is set.
+func (g *Gateway) admitVia(nc net.Conn, secure *tls.Config) {
 	var address netip.Addr
 	if a, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
 		address = a.AddrPort().Addr().Unmap()
 	}
+	// The header of a proxy comes before encryption. Until it is read, the connection counts for no address.
+	mode := g.cfg.ProxyProtocol
+	trusted := mode != ProxyOff && g.trusts(address)
+	var proxy *proxied
+	if trusted {
+		proxy = &proxied{Conn: nc}
+		nc = proxy
+	}
+	if secure != nil {
+		nc = tls.Server(nc, secure)
+	}
 	c := newConn(g, nc, address)
+	c.proxy, c.counted = proxy, !trusted
 	g.mu.Lock()
 	refused := ""
 	switch {
 	case g.closing:
 		refused = reasonShutdown
+	case mode == ProxyRequired && !trusted:
+		refused = turnedAwayProxy
 	case len(g.conns) >= g.cfg.MaxConnections:
 		refused = turnedAwayFull
-	case g.addresses[address] >= g.cfg.MaxConnectionsPerAddress:
+	case c.counted && g.addresses[address] >= g.cfg.MaxConnectionsPerAddress:
 		refused = turnedAwayAddress
 	default:
 		g.conns[c] = struct{}{}
-		g.addresses[address]++
+		if c.counted {
+			g.addresses[address]++
+		}
 		g.running.Add(1)
 	}
 	g.mu.Unlock()
@@ -216,7 +296,7 @@ func (g *Gateway) admit(nc net.Conn) {
 		if m := g.metrics.turnedAway[refused]; m != nil {
 			m.Inc()
 		}
-		nc.Close()
+		hangUp(nc)
 		return
 	}
 	g.metrics.connections.Inc()
@@ -230,8 +310,10 @@ func (g *Gateway) admit(nc net.Conn) {
 func (g *Gateway) release(c *conn) {
 	g.mu.Lock()
 	delete(g.conns, c)
-	if g.addresses[c.address]--; g.addresses[c.address] <= 0 {
-		delete(g.addresses, c.address)
+	if c.counted {
+		if g.addresses[c.address]--; g.addresses[c.address] <= 0 {
+			delete(g.addresses, c.address)
+		}
 	}
 	g.mu.Unlock()
 	g.metrics.connections.Dec()

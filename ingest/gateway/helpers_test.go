@@ -28,6 +28,7 @@ type fakeLog struct {
 	stalled chan struct{} // Wait blocks until it is closed; nil: not stalled
 	waiting int           // Waits that blocked
 	events  []ingest.Event
+	largest int // bytes of the largest payload
 }
 
 var errRefused = errors.New("the log refuses")
@@ -75,6 +76,9 @@ type fakeBatch struct {
 }
 
 func (b *fakeBatch) Append(ctx context.Context, partition int, payload []byte) error {
+	b.log.mu.Lock()
+	b.log.largest = max(b.log.largest, len(payload))
+	b.log.mu.Unlock()
 	payload = bytes.Clone(payload)
 	for len(payload) > 0 {
 		var e ingest.Event

@@ -273,7 +273,7 @@ func TestAcceptErrorsAreSurvived(t *testing.T) {
 	}
 	full := &net.OpError{Op: "accept", Err: syscall.EMFILE}
 	g.listener = &failingListener{errs: []error{full, full, errors.New("odd"), net.ErrClosed}}
-	g.accept() // returns at the last
+	g.accept(g.listener, nil) // returns at the last
 	if n := testutil.ToFloat64(g.metrics.acceptErrors); n != 3 {
 		t.Errorf("%v errors counted, want 3", n)
 	}

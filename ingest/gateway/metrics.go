@@ -35,15 +35,20 @@ const (
 	refusedPackaged        = "packaged"
 	refusedSessions        = "too_many_sessions"
 	refusedLog             = "log"
+	refusedNotHeld         = "not_held"
+	refusedDecryption      = "decryption"
+	refusedFile            = "file"
+	refusedTooLarge        = "too_large"
 )
 
 var refusals = []string{refusedUnauthenticated, refusedRegistration, refusedAuthCode, refusedNoDate, refusedMalformed,
-	refusedUnsupported, refusedEncrypted, refusedPackaged, refusedSessions, refusedLog}
+	refusedUnsupported, refusedEncrypted, refusedPackaged, refusedSessions, refusedLog, refusedNotHeld, refusedDecryption, refusedFile, refusedTooLarge}
 
 // Why a connection was refused when it came.
 const (
 	turnedAwayFull    = "max_connections"
 	turnedAwayAddress = "max_connections_per_address"
+	turnedAwayProxy   = "proxy_header"
 )
 
 const otherID = "other"
@@ -66,6 +71,7 @@ type metrics struct {
 	garbage      prometheus.Counter
 	throttled    prometheus.Counter
 	ackTime      prometheus.Histogram
+	transportMetrics
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -94,7 +100,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	m := &metrics{
 		connections:  gauge("connections", "Open connections."),
 		sessions:     gauge("sessions", "Authenticated terminals."),
-		turnedAway:   children(vec("turned_away_connections_total", "Connections that were refused when they came, by limit.", "reason"), []string{turnedAwayFull, turnedAwayAddress}),
+		turnedAway:   children(vec("turned_away_connections_total", "Connections that were refused when they came, by limit.", "reason"), []string{turnedAwayFull, turnedAwayAddress, turnedAwayProxy}),
 		acceptErrors: counter("accept_errors_total", "Connections that the system could not accept, such as for want of file descriptors."),
 		closed:       children(vec("closed_connections_total", "Connections that ended, by reason.", "reason"), closeReasons),
 		frames:       map[jt808.MessageID]prometheus.Counter{},
@@ -109,6 +115,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}}),
 	}
 	reg.MustRegister(m.ackTime)
+	m.transportMetrics = newTransportMetrics(counter)
+	m.droppedDatagrams = children(vec("dropped_datagrams_total", "Datagrams that were dropped unread, by reason.", "reason"), datagramDrops)
 	frames := vec("frames_total", "Good frames by message id.", "id")
 	for _, r := range routes {
 		m.frames[r.id] = frames.WithLabelValues(r.id.String())
@@ -119,7 +127,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		m.frameErrors[k] = frameErrors.WithLabelValues(k.String())
 	}
 	events := vec("events_total", "Events that the log acknowledged, by kind.", "kind")
-	for _, k := range []ingest.Kind{ingest.KindPosition, ingest.KindDriverCard, ingest.KindLink} {
+	for _, k := range []ingest.Kind{ingest.KindPosition, ingest.KindDriverCard, ingest.KindWaybill, ingest.KindSafety, ingest.KindLink} {
 		m.events[k] = events.WithLabelValues(k.String())
 	}
 	replies := vec("replies_total", "Replies to terminals by result: 0 done, 1 failed or refused, 2 malformed, 3 not supported; a registration's reply counts as 0 or 1.", "result")

@@ -15,11 +15,21 @@ type session struct {
 	conn    *conn
 	phone   jt808.Phone // canonical
 	vehicle ingest.Vehicle
+	peer    *peer
+	head    jt808.Header  // of its authentication: the form of the platform's messages to it
+	edition jt808.Edition // of their bodies
 
 	replaced atomic.Bool // by a session on another connection
+	sent     sentParts   // long messages to it
+	memory   *memory     // nil: nothing is remembered
 
 	// Guarded by sessions.mu.
 	leaving chan struct{} // closed once its offline event is on its way to the log; nil while online
+	older   *session      // another terminal of the same vehicle
+
+	// Guarded by commands.mu.
+	open []*command
+	gone bool // it takes no more commands
 }
 
 // sessions knows who is online where.
@@ -30,11 +40,13 @@ type session struct {
 type sessions struct {
 	mu      sync.Mutex
 	byPhone map[jt808.Phone]*session
-	gauge   prometheus.Gauge
+	// byVehicle has the terminal of a vehicle that came last; the others follow as older.
+	byVehicle map[ingest.Vehicle]*session
+	gauge     prometheus.Gauge
 }
 
 func newSessions(gauge prometheus.Gauge) *sessions {
-	return &sessions{byPhone: map[jt808.Phone]*session{}, gauge: gauge}
+	return &sessions{byPhone: map[jt808.Phone]*session{}, byVehicle: map[ingest.Vehicle]*session{}, gauge: gauge}
 }
 
 // enter makes s the session of its phone and returns the one that it replaced, which is online no more. A connection that
@@ -56,6 +68,10 @@ func (r *sessions) enter(s *session, done <-chan struct{}) (old *session) {
 	}
 	defer r.mu.Unlock()
 	r.byPhone[s.phone] = s
+	if old != nil {
+		r.unlink(old)
+	}
+	s.older, r.byVehicle[s.vehicle] = r.byVehicle[s.vehicle], s
 	s.conn.live++
 	if old == nil {
 		r.gauge.Inc()
@@ -87,6 +103,36 @@ func (r *sessions) left(s *session) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.byPhone, s.phone)
+	r.unlink(s)
 	close(s.leaving)
 	r.gauge.Dec()
+}
+
+// of returns the terminal of a vehicle that came last, nil where none is online.
+func (r *sessions) of(v ingest.Vehicle) *session {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.byVehicle[v]
+	for s != nil && s.leaving != nil {
+		s = s.older
+	}
+	return s
+}
+
+func (r *sessions) unlink(s *session) {
+	at := r.byVehicle[s.vehicle]
+	if at == s {
+		if s.older == nil {
+			delete(r.byVehicle, s.vehicle)
+		} else {
+			r.byVehicle[s.vehicle] = s.older
+		}
+		return
+	}
+	for ; at != nil; at = at.older {
+		if at.older == s {
+			at.older = s.older
+			return
+		}
+	}
 }

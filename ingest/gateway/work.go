@@ -1,9 +1,6 @@
 package gateway
 
 import (
-	"errors"
-	"net"
-	"os"
 	"sync"
 	"time"
 
@@ -24,12 +21,15 @@ type work struct {
 	counts    [ingest.KindLink + 1]int
 	leaving   []*session
 	replies   []reply
-	refused   bool // the log refused events for good
+	marks     []mark // what to remember once the log has it
+	cost      int    // frames of the connection's rate that decryption counts for
+	refused   bool   // the log refused events for good
 
 	head     jt808.Header // of the message at hand; this and the next are reused
 	event    ingest.Event
 	link     ingest.Link
 	location jt808.Location
+	alarms   []jt808.SafetyAlarm
 	out      []byte
 	body     []byte
 }
@@ -42,6 +42,8 @@ type reply struct {
 	result uint8
 	logged bool        // result 0 stands for events: it becomes 1 when the log refuses them
 	code   *jt808.Text // of a registration
+	body   []byte      // of any other message, encoded
+	raw    []byte      // whole frames, written as they are
 }
 
 // flushSize is how many bytes of events are gathered for a partition before the log gets them.
@@ -60,7 +62,7 @@ func getWork(c *conn, received int64) *work {
 
 func (w *work) put() {
 	for i := range w.replies {
-		w.replies[i].code = nil
+		w.replies[i] = reply{}
 	}
 	for _, p := range w.touched {
 		w.events[p] = w.events[p][:0]
@@ -68,19 +70,30 @@ func (w *work) put() {
 	w.event = ingest.Event{} // its extras alias a read buffer
 	w.location = jt808.Location{}
 	w.c, w.touched, w.leaving, w.replies = nil, w.touched[:0], w.leaving[:0], w.replies[:0]
+	clear(w.marks) // they hold memories of terminals
+	w.marks = w.marks[:0]
+	w.cost = 0
 	w.appended, w.appendErr, w.refused, w.counts = false, nil, false, [ingest.KindLink + 1]int{}
 	works.Put(w)
 }
 
 // add takes an event of a vehicle for the log.
-func (w *work) add(e *ingest.Event) {
+func (w *work) add(e *ingest.Event) { w.gather(e, flushSize) }
+
+// gather is add with another limit of the bytes that are gathered, at most half of what the log takes at once.
+func (w *work) gather(e *ingest.Event, limit int) {
 	p := e.Vehicle.Partition(w.c.g.partitions)
 	if len(w.events[p]) == 0 {
 		w.touched = append(w.touched, p)
 	}
 	w.events[p] = ingest.AppendEvent(w.events[p], e)
 	w.counts[e.Kind]++
-	if len(w.events[p]) >= flushSize {
+	w.full(p, limit)
+}
+
+// full hands the events to the log where a partition has reached the limit.
+func (w *work) full(p, limit int) {
+	if len(w.events[p]) >= limit {
 		w.flush()
 	}
 }
@@ -97,9 +110,12 @@ func (w *work) offline(p *peer, reason string) {
 		return
 	}
 	if w.c.g.sessions.leave(p.session) {
+		w.c.g.commands.gone(p.session)
 		w.addLink(p.session.vehicle, false, reason)
 		w.leaving = append(w.leaving, p.session)
 	}
+	p.dropParts(w.c.g)
+	w.c.g.memories.keep(p.session.memory)
 	p.session = nil
 }
 
@@ -144,9 +160,7 @@ func (w *work) commit() (reason string) {
 		}
 		if w.refused = err != nil; w.refused {
 			c.batch = nil
-			c.parts = nil // it would take what comes again for a repetition
-			g.partial.Add(-c.partial)
-			c.partial = 0
+			c.forgetParts() // what comes again would be taken for a repetition
 			n := 0
 			for _, k := range w.counts {
 				n += k
@@ -158,6 +172,9 @@ func (w *work) commit() (reason string) {
 		} else {
 			if g.refusing.Load() && g.refusing.Swap(false) {
 				g.logger.Info("the log takes events again")
+			}
+			for _, k := range w.marks {
+				k.memory.add(k.sum)
 			}
 			g.metrics.ackTime.Observe(float64(time.Now().UnixMilli()-w.received) / 1000)
 			for kind, n := range w.counts {
@@ -174,21 +191,21 @@ func (w *work) commit() (reason string) {
 	for i := range w.replies {
 		w.encode(&w.replies[i])
 	}
-	c.nc.SetWriteDeadline(time.Now().Add(g.cfg.WriteTimeout))
-	n, err := c.nc.Write(w.out)
-	g.metrics.writtenBytes.Add(float64(n))
-	switch {
-	case err == nil:
-		return ""
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return reasonSlowReader
-	case errors.Is(err, net.ErrClosed):
-		return reasonShutdown
+	if err := c.write(w.out); err != nil {
+		return writeReason(err)
 	}
-	return reasonError
+	return ""
 }
 
 func (w *work) encode(r *reply) {
+	switch {
+	case r.raw != nil:
+		w.out = append(w.out, r.raw...)
+		return
+	case r.body != nil:
+		w.out = jt808.AppendFrame(w.out, &r.head, r.body)
+		return
+	}
 	result := r.result
 	if r.logged && w.refused && result == jt808.ResultOK {
 		result = jt808.ResultFailed
