@@ -8,12 +8,12 @@ GOTESTFLAGS ?=
 
 # Fuzz targets, as package:target. Each runs for FUZZTIME.
 FUZZ := ./ingest:FuzzDecodeEvent ./ingest/jt808:FuzzFramer ./ingest/jt808:FuzzBodies ./ingest/jt808:FuzzReassembler ./ingest/jt808:FuzzDescribe \
-        ./ingest/eventfile:FuzzReader ./ingest/gateway:FuzzConn ./ingest/weigh:FuzzParse ./ingest/weigh:FuzzCutter \
+        ./ingest/eventfile:FuzzReader ./ingest/gateway:FuzzConn ./ingest/gateway:FuzzParseProxy ./ingest/gateway:FuzzParseWaybill ./ingest/weigh:FuzzParse ./ingest/weigh:FuzzCutter \
         ./geo:FuzzCompile ./detect:FuzzLoadState ./enforce/sink:FuzzArchive ./enforce/store:FuzzCursor
 FUZZTIME ?= 10s
 
 .DEFAULT_GOAL := help
-.PHONY: help run test build engine bench lint fmt clean race fuzz kafka
+.PHONY: help run test build engine bench load lint fmt clean race fuzz kafka
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ engine: ## fetch the ClickHouse engine from npm, once
 
 bench: engine ## the figures of benchmarks/README.md
 	@sh benchmarks/run.sh
+
+load: ## 15,000 terminals for two minutes, then all reconnect at once; with the figures
+	@TEST_LOAD=1 go test $(GOTESTFLAGS) -count=1 -v -timeout 20m -run '^TestLoad$$' ./cmd/lushao
 
 lint: ## formatting and static checks
 	@files=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$files" ] || { echo "gofmt would change: $$files"; exit 1; }

@@ -130,10 +130,10 @@ func slowSpeeding(fixes []slowFix, fences []slowFence) (out []slowViolation) {
 		fence string
 	}
 	type run struct {
-		key                 key
-		first, last, end    int // indices; end is the fix that ends it
-		top                 int
-		atEnd, heldIsTheEnd bool
+		key              key
+		first, last, end int // indices; end is the fix that ends it
+		top              int
+		atEnd            bool
 	}
 	keyAt := func(f slowFix) key {
 		k := key{800, ""}

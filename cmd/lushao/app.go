@@ -22,6 +22,7 @@ import (
 	"lushao/enforce/store"
 	"lushao/ingest"
 	"lushao/ingest/gateway"
+	"lushao/ingest/media"
 	"lushao/ingest/weigh"
 	"lushao/internal/bus"
 	"lushao/internal/embed/chengine"
@@ -49,6 +50,7 @@ type app struct {
 	events    *bus.Producer
 	door      *weigh.Door
 	gateway   *gateway.Gateway
+	media     *media.Store
 
 	visitors   []*task // come through the doors, so they leave first
 	background []*task
@@ -99,6 +101,11 @@ func (a *app) start(ctx context.Context) (err error) {
 	if err := os.MkdirAll(a.cfg.Data, 0o750); err != nil {
 		return fmt.Errorf("data: %w", err)
 	}
+	if files, err := raiseFileLimit(); err != nil {
+		a.log.Warn("the limit of open files stays as it is", "limit", files, "err", err)
+	} else {
+		a.log.Info("files that may be open, each connection is one", "limit", files)
+	}
 	// Health and metrics are there from the first moment: a long start must be seen.
 	a.http = httpx.New(a.cfg.HTTP, a.log)
 	a.http.Mux.Handle("GET /metrics", promhttp.HandlerFor(a.reg, promhttp.HandlerOpts{}))
@@ -143,6 +150,8 @@ func (a *app) startLog(ctx context.Context) (err error) {
 		bus.Topic{Name: worker.ViolationsTopic, Partitions: t.Partitions, Replication: t.Replication},
 		bus.Topic{Name: worker.CheckpointsTopic, Partitions: t.Partitions, Replication: t.Replication, Config: compacted},
 		bus.Topic{Name: recordsTopic, Partitions: 1, Replication: t.Replication, Config: compacted},
+		bus.Topic{Name: worker.PromptsTopic, Partitions: 1, Replication: t.Replication},
+		bus.Topic{Name: gateway.PromptOutcomesTopic, Partitions: 1, Replication: t.Replication},
 	)
 }
 
@@ -271,7 +280,10 @@ func (a *app) startIngest(ctx context.Context) (err error) {
 	}
 	a.door = door
 	a.http.Mux.Handle("/v1/weighings", door)
-	gw, err := gateway.New(a.cfg.Gateway, gateway.Deps{Log: log, Register: register, Logger: a.log.With("part", "gateway"), Registerer: a.reg})
+	if err := a.startMedia(); err != nil {
+		return err
+	}
+	gw, err := gateway.New(a.cfg.Gateway, gateway.Deps{Log: log, Register: register, Files: a.media, Logger: a.log.With("part", "gateway"), Registerer: a.reg})
 	if err != nil {
 		return err
 	}
@@ -279,6 +291,48 @@ func (a *app) startIngest(ctx context.Context) (err error) {
 		return err
 	}
 	a.gateway = gw
+	return a.startCommands(ctx, gw)
+}
+
+// startMedia opens the folder of what terminals send as files, and lets them be read.
+func (a *app) startMedia() error {
+	s, err := media.New(a.cfg.Media, a.log.With("part", "media"), a.reg)
+	if err != nil {
+		return err
+	}
+	if err := s.Start(); err != nil {
+		return err
+	}
+	a.media = s
+	a.goOn("media", s.Run)
+	readers, err := api.NewTokens(a.cfg.API, a.cfg.HTTP.Listen)
+	if err != nil {
+		return err
+	}
+	h := s.Handler(readers.Allowed)
+	for _, p := range media.Patterns {
+		a.http.Mux.Handle(p, h)
+	}
+	return nil
+}
+
+// startCommands opens the ways down to the terminals: prompts of the detector, and what people ask for.
+func (a *app) startCommands(ctx context.Context, gw *gateway.Gateway) error {
+	log := &gateway.BusPrompts{Client: a.bus, Topic: worker.PromptsTopic, Outcomes: gateway.PromptOutcomesTopic}
+	prompter, err := gateway.NewPrompter(a.cfg.Prompts, gw, log, a.log.With("part", "prompts"), a.reg)
+	if err != nil {
+		return err
+	}
+	allowed, err := api.NewTokens(a.cfg.API, a.cfg.HTTP.Listen)
+	if err != nil {
+		return err
+	}
+	if err := log.Begin(ctx); err != nil {
+		return err
+	}
+	a.goOn("prompts", prompter.Run)
+	gateway.NewCommands(gateway.CommandsDeps{Gateway: gw, Prompter: prompter, Allowed: allowed, Logger: a.log.With("part", "commands"),
+		Areas: func(v ingest.Vehicle) []gateway.Area { return areasOf(a.reference.Data(), v) }}).Mount(a.http.Mux)
 	return nil
 }
 
@@ -299,6 +353,12 @@ func (a *app) ensureSecrets() error {
 		if err := gateway.EnsureSecret(f); err != nil {
 			return err
 		}
+	}
+	if f := a.cfg.Gateway.RSAKeyFile; filepath.Dir(f) == own {
+		if err := os.MkdirAll(own, 0o700); err != nil {
+			return err
+		}
+		return gateway.EnsureRSAKey(f)
 	}
 	return nil
 }
@@ -365,6 +425,9 @@ func (a *app) stop() error {
 	}
 	if a.http != nil {
 		check("HTTP", a.http.Shutdown(ctx))
+	}
+	if a.media != nil {
+		check("the files of terminals", a.media.Close())
 	}
 	if a.store != nil {
 		check("the store", a.store.Close())

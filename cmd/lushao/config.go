@@ -14,6 +14,7 @@ import (
 	"lushao/enforce/sink"
 	"lushao/enforce/store"
 	"lushao/ingest/gateway"
+	"lushao/ingest/media"
 	"lushao/ingest/weigh"
 	"lushao/internal/bus"
 	"lushao/internal/config"
@@ -35,7 +36,9 @@ type Config struct {
 	Embedded  EmbeddedConfig         `yaml:"embedded"`
 	Reference worker.ReferenceConfig `yaml:"reference"`
 	Gateway   gateway.Config         `yaml:"gateway"`
+	Media     media.Config           `yaml:"media"`
 	Weighings weigh.Config           `yaml:"weighings"`
+	Prompts   gateway.PromptsConfig  `yaml:"prompts"`
 	Detect    worker.Config          `yaml:"detect"`
 	Sink      sink.Config            `yaml:"sink"`
 	API       api.Config             `yaml:"api"`
@@ -78,7 +81,9 @@ func DefaultConfig() Config {
 		Embedded:    EmbeddedConfig{Log: log, ClickHouse: chengine.DefaultConfig()},
 		Reference:   worker.DefaultReferenceConfig(),
 		Gateway:     gateway.DefaultConfig(),
+		Media:       media.DefaultConfig(),
 		Weighings:   weigh.DefaultConfig(),
+		Prompts:     gateway.DefaultPromptsConfig(),
 		Detect:      worker.DefaultConfig(),
 		Sink:        sink.DefaultConfig(),
 		API:         api.DefaultConfig(),
@@ -104,11 +109,13 @@ func (c *Config) settle() {
 		}
 	}
 	below(&c.Reference.Dir, "reference")
+	below(&c.Media.Dir, "media")
 	below(&c.Embedded.Log.DataDir, "log")
 	below(&c.Embedded.ClickHouse.DataDir, "clickhouse")
 	if c.Gateway.AuthSecret == "" {
 		below(&c.Gateway.AuthSecretFile, "secrets", "terminals")
 	}
+	below(&c.Gateway.RSAKeyFile, "secrets", "rsa.pem")
 	if len(c.Weighings.Tokens) == 0 && !c.Weighings.Anonymous {
 		c.Weighings.Tokens = []weigh.Token{{Name: "default", File: c.weighTokenFile()}}
 	}
@@ -173,6 +180,9 @@ func (c *Config) validate(roles ...role) error {
 		switch r {
 		case roleGateway:
 			check(c.Gateway.Validate())
+			check(c.Media.Validate())
+			check(c.Prompts.Validate())
+			check(c.API.Validate(c.HTTP.Listen)) // its tokens are those of the commands to terminals
 			check(c.Weighings.Validate())
 			check(c.Reference.Validate())
 		case roleDetect:

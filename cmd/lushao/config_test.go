@@ -108,6 +108,8 @@ func TestExitStatus(t *testing.T) {
 		"tail events":                         2,
 		"check --config /none":                1,
 		"sim --protocol 1":                    2,
+		"sim --faults nonsense=1":             2,
+		"sim --faults half=2":                 2,
 		"sim --vehicles 0":                    2,
 	} {
 		if got := run(t.Context(), strings.Fields(args)); got != want {

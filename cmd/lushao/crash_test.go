@@ -30,6 +30,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asLushao) != "" {
 		main()
 	}
+	if os.Getenv(asLoad) != "" {
+		loadMain()
+	}
 	os.Exit(m.Run())
 }
 

@@ -19,7 +19,7 @@ import (
 
 func newSim() *cobra.Command {
 	c := sim.DefaultConfig()
-	var protocol, mix, truth, events, start, tokenFile, register string
+	var protocol, mix, faults, truth, events, start, tokenFile, register string
 	cmd := &cobra.Command{
 		Use:   "sim",
 		Short: "drive a simulated fleet over real sockets",
@@ -32,6 +32,9 @@ func newSim() *cobra.Command {
 				return usageError{fmt.Errorf("--protocol: %q; 808", protocol)}
 			}
 			if c.Violations, err = sim.ParseMix(mix); err != nil {
+				return usageError{err}
+			}
+			if c.Faults, err = sim.ParseFaults(faults); err != nil {
 				return usageError{err}
 			}
 			if start != "" {
@@ -68,6 +71,7 @@ func newSim() *cobra.Command {
 	f.DurationVar(&c.Interval, "interval", c.Interval, "simulated time between two positions of a vehicle")
 	f.StringVar(&start, "start", "", "simulated time of the beginning (RFC 3339); default: such that the drive ends now")
 	f.StringVar(&mix, "violations", "speeding=0.1,fence_entry=0.15,overload=0.2", "share of trips made for each kind of violation, or none")
+	f.StringVar(&faults, "faults", "", "share of messages, connections or vehicles that misbehave, by fault, as in half=0.01,checksum=0.02")
 	f.StringSliceVar(&c.Editions, "editions", c.Editions, "editions of JT/T 808 that the terminals speak")
 	f.StringVar(&truth, "truth", "", "file for the violations that were driven, NDJSON; - is stdout")
 	f.StringVar(&events, "events", "", "file for every event as it was sent, NDJSON; - is stdout")
@@ -134,6 +138,14 @@ func runSim(cmd *cobra.Command, c sim.Config, truth, events string) (err error) 
 	slices.Sort(kinds)
 	for _, k := range kinds {
 		fmt.Fprintf(e, "  %s: %d driven and acknowledged\n", k, r.Violations[detect.Kind(k)])
+	}
+	var names []string
+	for f := range r.Faults {
+		names = append(names, string(f))
+	}
+	slices.Sort(names)
+	for _, f := range names {
+		fmt.Fprintf(e, "  fault %s: %d times\n", f, r.Faults[sim.Fault(f)])
 	}
 	if err == nil && r.Positions.Acknowledged < r.Positions.Sent && cmd.Context().Err() == nil {
 		err = errors.New("not everything was acknowledged: see the log above for why")

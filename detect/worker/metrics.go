@@ -13,6 +13,8 @@ type metrics struct {
 	unjudged       prometheus.Counter
 	repeated       prometheus.Counter
 	undecodable    prometheus.Counter
+	prompts        prometheus.Counter
+	droppedPrompts prometheus.Counter
 	violations     *prometheus.CounterVec
 	vehicles       *prometheus.GaugeVec
 	offset         *prometheus.GaugeVec
@@ -32,12 +34,14 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		return g
 	}
 	m := &metrics{
-		positions:   map[detect.Quality]prometheus.Counter{},
-		believed:    counter("lushao_detect_believed_jumps_total", "Positions that were held for jumps and became fixes after all."),
-		weighings:   counter("lushao_detect_weighings_total", "Weighings seen."),
-		unjudged:    counter("lushao_detect_unjudged_weighings_total", "Weighings without the axles or the build that a limit needs."),
-		repeated:    counter("lushao_detect_repeated_weighings_total", "Weighings whose station and record number were there before."),
-		undecodable: counter("lushao_detect_undecodable_events_total", "Events of the log that can't be read."),
+		positions:      map[detect.Quality]prometheus.Counter{},
+		believed:       counter("lushao_detect_believed_jumps_total", "Positions that were held for jumps and became fixes after all."),
+		weighings:      counter("lushao_detect_weighings_total", "Weighings seen."),
+		unjudged:       counter("lushao_detect_unjudged_weighings_total", "Weighings without the axles or the build that a limit needs."),
+		repeated:       counter("lushao_detect_repeated_weighings_total", "Weighings whose station and record number were there before."),
+		undecodable:    counter("lushao_detect_undecodable_events_total", "Events of the log that can't be read."),
+		prompts:        counter("lushao_detect_prompts_total", "Prompts to drivers that were written to the log."),
+		droppedPrompts: counter("lushao_detect_dropped_prompts_total", "Prompts to drivers that the log did not take in time."),
 		violations: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "lushao_detect_violation_records_total",
 			Help: "Records of violations written: opened, closed, retracted."}, []string{"kind", "state"}),
 		vehicles: gauge("lushao_detect_vehicles", "Vehicles that there is state of."),

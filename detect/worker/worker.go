@@ -40,17 +40,21 @@ type Config struct {
 	CheckpointInterval time.Duration `yaml:"checkpoint_interval"`
 	// Shared lets several processes share the partitions by Kafka's group protocol. Without, all are this process's.
 	Shared bool `yaml:"shared"`
+	// Prompts are the kinds of violations that the driver is told of when they begin; see prompts.go.
+	Prompts []string `yaml:"prompts"`
 }
 
 // DefaultConfig returns the settings of one process.
-func DefaultConfig() Config { return Config{CheckpointInterval: 10 * time.Second} }
+func DefaultConfig() Config {
+	return Config{CheckpointInterval: 10 * time.Second, Prompts: []string{string(detect.KindSpeeding), string(detect.KindFenceEntry)}}
+}
 
 // Validate names the first setting that can't be used.
 func (c *Config) Validate() error {
 	if c.CheckpointInterval < 100*time.Millisecond {
 		return fmt.Errorf("detect.checkpoint_interval: %v; at least 100ms", c.CheckpointInterval)
 	}
-	return nil
+	return checkPrompts(c.Prompts)
 }
 
 // Snapshots gives the snapshot that is in force.
@@ -63,15 +67,26 @@ type Worker struct {
 	snapshots Snapshots
 	log       *slog.Logger
 	metrics   *metrics
+	prompts   *prompts
 }
 
 // New makes a worker that does nothing until Run.
 func New(cfg Config, client *bus.Client, snapshots Snapshots, log *slog.Logger, reg prometheus.Registerer) *Worker {
-	return &Worker{cfg: cfg, bus: client, snapshots: snapshots, log: log, metrics: newMetrics(reg)}
+	m := newMetrics(reg)
+	return &Worker{cfg: cfg, bus: client, snapshots: snapshots, log: log, metrics: m, prompts: newPrompts(cfg.Prompts, m)}
 }
 
 // Run works until ctx ends; then it writes last checkpoints and returns.
 func (w *Worker) Run(ctx context.Context) error {
+	telling, stop := context.WithCancel(ctx)
+	told := make(chan struct{})
+	go func() {
+		defer close(told)
+		w.prompts.run(telling, w.bus, func(err error) {
+			w.log.Warn("prompts could not be written to the log; their drivers are not told", "err", err)
+		})
+	}()
+	defer func() { stop(); <-told }()
 	violations, err := w.bus.Partitions(ctx, ViolationsTopic)
 	if err != nil {
 		return err
@@ -183,7 +198,9 @@ func (p *partition) judge(m *bus.Message) {
 			}
 			n++
 		}
-		p.put(p.engine.Process(p.events[:n], version))
+		vs := p.engine.Process(p.events[:n], version)
+		p.put(vs)
+		p.prompts.put(vs, p.events[:n], version)
 		version += uint64(n)
 	}
 }

@@ -38,6 +38,9 @@ type Config struct {
 	Violations Mix      `yaml:"violations"`
 	Editions   []string `yaml:"editions"` // of JT/T 808 that the terminals speak: 2011, 2013, 2019
 
+	Faults     Faults        `yaml:"faults"`      // how often terminals misbehave on purpose; none without a gateway
+	FaultPause time.Duration `yaml:"fault_pause"` // real time of half a message on the line, and of answers that nobody reads
+
 	Window     int           `yaml:"window"`      // messages of a terminal that may wait for their acknowledgement
 	Heartbeat  time.Duration `yaml:"heartbeat"`   // real time without a message after which a terminal sends 0x0002, also where it stores positions
 	AckTimeout time.Duration `yaml:"ack_timeout"` // real time after which a terminal gives up its connection
@@ -58,6 +61,7 @@ func DefaultConfig() Config {
 		Gateway: "127.0.0.1:7611", Vehicles: 100, Stations: 4, Seed: 1, Duration: time.Hour, Interval: 10 * time.Second, Rate: 10,
 		Violations: Mix{detect.KindSpeeding: 0.1, detect.KindFenceEntry: 0.15, detect.KindOverload: 0.2},
 		Editions:   []string{"2011", "2013", "2019"},
+		FaultPause: 200 * time.Millisecond,
 		Window:     8, Heartbeat: time.Minute, AckTimeout: 30 * time.Second, BackoffMin: 200 * time.Millisecond, BackoffMax: 10 * time.Second,
 	}
 }
@@ -129,7 +133,7 @@ func (c *Config) Validate() error {
 	for _, d := range []struct {
 		name string
 		v    time.Duration
-	}{{"heartbeat", c.Heartbeat}, {"ack_timeout", c.AckTimeout}, {"backoff_min", c.BackoffMin}, {"backoff_max", c.BackoffMax}} {
+	}{{"heartbeat", c.Heartbeat}, {"ack_timeout", c.AckTimeout}, {"backoff_min", c.BackoffMin}, {"backoff_max", c.BackoffMax}, {"fault_pause", c.FaultPause}} {
 		if d.v <= 0 {
 			bad("%s: %v; want more than 0", d.name, d.v)
 		}
@@ -141,6 +145,9 @@ func (c *Config) Validate() error {
 		errs = append(errs, err)
 	}
 	if err := c.Violations.validate(); err != nil {
+		errs = append(errs, err)
+	}
+	if err := c.Faults.validate(); err != nil {
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)

@@ -40,6 +40,9 @@ func TestConfig(t *testing.T) {
 		`editions: "auto"`:                           func(c *Config) { c.Editions = []string{"auto"} },
 		"violations: speeding: share 2; want 0 to 1": func(c *Config) { c.Violations = Mix{detect.KindSpeeding: 2} },
 		"violations: fatigue: not a kind":            func(c *Config) { c.Violations = Mix{"fatigue": 0.1} },
+		"faults: half: share 2; want 0 to 1":         func(c *Config) { c.Faults = Faults{FaultHalf: 2} },
+		"faults: rain: not a fault":                  func(c *Config) { c.Faults = Faults{"rain": 0.1} },
+		"fault_pause: 0s; want more than 0":          func(c *Config) { c.FaultPause = 0 },
 	} {
 		c := DefaultConfig()
 		spoil(&c)
@@ -177,6 +180,7 @@ func TestMetrics(t *testing.T) {
 	const want = `lushao_sim_breaks_total: Connections that ended before their work was done.
 lushao_sim_cards_total: Driver cards of the simulated fleet by what became of them.
 lushao_sim_connections_total: Connections that terminals opened.
+lushao_sim_faults_total: How often terminals misbehaved on purpose, by fault.
 lushao_sim_positions_total: Positions of the simulated fleet by what became of them.
 lushao_sim_prompts_total: Texts for drivers that terminals received.
 lushao_sim_resent_total: Messages and weigh records that were sent again.

@@ -30,6 +30,18 @@ type gateway struct {
 	taken    map[ingest.Vehicle][]ingest.Event
 	frames   map[jt808.MessageID]int
 	acks     []jt808.Ack // of terminals
+
+	// tolerant: broken frames, strangers and sub-packages are what the test is about. The last connection of a phone wins then.
+	tolerant  bool
+	bad       map[jt808.ErrorKind]int // frames
+	repeated  int                     // messages with the serial of the one before on their connection
+	strangers map[string]int          // messages before authentication, by phone
+	rejoined  map[string]int          // authentications, by phone
+	whole     int                     // messages put together from sub-packages
+	filled    int                     // of which a part was asked for
+	cutExtras int                     // positions whose additional items end in a broken one
+	owners    map[string]*caller      // by phone
+	relays    int                     // most terminals on one connection
 }
 
 // caller is one connection.
@@ -40,6 +52,12 @@ type caller struct {
 	edition jt808.Edition
 	frames  int // after authentication
 	serial  uint16
+
+	online   map[string]ingest.Vehicle // by phone
+	editions map[string]jt808.Edition
+	last     jt808.Header
+	parts    jt808.Reassembler
+	asked    map[uint16]bool // first serials of messages of which parts were asked for
 }
 
 // verdict is what becomes of a message.
@@ -59,7 +77,8 @@ func newGateway(t *testing.T) *gateway {
 		t.Fatal(err)
 	}
 	g := &gateway{t: t, ln: ln, conns: map[net.Conn]bool{}, codes: map[string]string{}, vehicles: map[string]ingest.Vehicle{},
-		taken: map[ingest.Vehicle][]ingest.Event{}, frames: map[jt808.MessageID]int{}}
+		taken: map[ingest.Vehicle][]ingest.Event{}, frames: map[jt808.MessageID]int{}, bad: map[jt808.ErrorKind]int{},
+		strangers: map[string]int{}, rejoined: map[string]int{}, owners: map[string]*caller{}}
 	g.wg.Go(func() {
 		for {
 			conn, err := ln.Accept()
@@ -68,7 +87,7 @@ func newGateway(t *testing.T) *gateway {
 			}
 			g.mu.Lock()
 			g.accepted++
-			c := &caller{Conn: conn, number: g.accepted}
+			c := &caller{Conn: conn, number: g.accepted, online: map[string]ingest.Vehicle{}, editions: map[string]jt808.Edition{}, asked: map[uint16]bool{}}
 			g.conns[conn] = true
 			g.mu.Unlock()
 			g.wg.Go(func() { g.serve(c) })
@@ -105,6 +124,12 @@ func (g *gateway) serve(c *caller) {
 		for {
 			frame, used, err := f.Next(rest)
 			rest = rest[used:]
+			if err != nil && g.tolerant {
+				g.mu.Lock()
+				g.bad[jt808.KindOf(err)]++
+				g.mu.Unlock()
+				continue
+			}
 			if err != nil {
 				g.t.Errorf("a terminal sent a bad frame: %v", err)
 				return
@@ -139,9 +164,34 @@ func (g *gateway) message(c *caller, frame []byte) (open bool) {
 	defer g.mu.Unlock()
 	g.frames[h.ID]++
 	phone := h.Phone.Trimmed()
+	c.vehicle, c.edition = c.online[phone], c.editions[phone]
+	if h == c.last {
+		g.repeated++
+	}
+	c.last = h
+	if g.tolerant {
+		serial, parted := h.Serial-h.PackageNo+1, h.Packaged()
+		msg, whole, err := c.parts.Add(&h, body, 0)
+		if err != nil || !whole {
+			return err == nil
+		}
+		if body = msg; parted {
+			g.whole++
+			if c.asked[serial] {
+				g.filled++
+			}
+		}
+		for p := range c.parts.Waiting {
+			if !c.asked[p.Header.Serial] {
+				c.asked[p.Header.Serial] = true
+				c.reply(&h, jt808.IDPlatformResend, &jt808.Resend{FirstSerial: p.Header.Serial, Packages: p.Missing(nil, 100)})
+			}
+		}
+	}
 	switch {
 	case h.ID == jt808.IDRegister:
 		c.edition = jt808.GuessEdition(&h, body)
+		c.editions[phone] = c.edition
 		var m jt808.Register
 		if err := jt808.Decode(body, c.edition, &m); err != nil {
 			g.t.Errorf("registration: %v", err)
@@ -159,6 +209,7 @@ func (g *gateway) message(c *caller, frame []byte) (open bool) {
 	case h.ID == jt808.IDAuthenticate:
 		if c.edition == jt808.EditionAuto {
 			c.edition = h.Edition // enough for the bodies here
+			c.editions[phone] = c.edition
 		}
 		var m jt808.Authenticate
 		if err := jt808.Decode(body, c.edition, &m); err != nil {
@@ -168,8 +219,20 @@ func (g *gateway) message(c *caller, frame []byte) (open bool) {
 		ack := jt808.Ack{Serial: h.Serial, ID: h.ID, Result: jt808.ResultFailed}
 		if code := g.codes[phone]; code != "" && string(m.AuthCode) == code {
 			ack.Result, c.vehicle = jt808.ResultOK, g.vehicles[phone]
+			c.online[phone] = c.vehicle
+			g.rejoined[phone]++
+			if old := g.owners[phone]; old != nil && old != c && g.tolerant {
+				if delete(old.online, phone); len(old.online) == 0 {
+					old.Close()
+				}
+			}
+			g.owners[phone] = c
+			g.relays = max(g.relays, len(c.online))
 		}
 		return c.reply(&h, jt808.IDPlatformAck, &ack)
+	case c.vehicle.IsZero() && g.tolerant:
+		g.strangers[phone]++
+		return c.reply(&h, jt808.IDPlatformAck, &jt808.Ack{Serial: h.Serial, ID: h.ID, Result: jt808.ResultFailed}) && g.strangers[phone]%5 != 0
 	case c.vehicle.IsZero():
 		g.t.Errorf("%v before authentication", h.ID)
 		return false
@@ -200,6 +263,9 @@ func (g *gateway) take(c *caller, h *jt808.Header, body []byte) {
 		e := ingest.Event{Kind: ingest.KindPosition, Vehicle: c.vehicle}
 		if !l.Event(&e) {
 			g.t.Errorf("a position without a time")
+		}
+		if l.ExtrasErr != nil {
+			g.cutExtras++
 		}
 		e.Position.Extras = nil
 		g.taken[c.vehicle] = append(g.taken[c.vehicle], e)

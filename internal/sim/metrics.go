@@ -35,6 +35,9 @@ func (n *counters) register(to prometheus.Registerer) error {
 	for i, k := range violationOrder {
 		counter("lushao_sim_violations_total", "Violations that were driven and acknowledged, by kind.", prometheus.Labels{"kind": string(k)}, &n.found[i])
 	}
+	for i, f := range faultOrder {
+		counter("lushao_sim_faults_total", "How often terminals misbehaved on purpose, by fault.", prometheus.Labels{"fault": string(f)}, &n.faults[i])
+	}
 	errs = append(errs, to.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "lushao_sim_sessions", Help: "Terminals that are authenticated now."},
 		func() float64 { return float64(n.linked.Load()) })))
 	return errors.Join(errs...)

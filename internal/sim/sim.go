@@ -3,6 +3,8 @@
 // exactly and written down, by the rule book and from what was sent, so that a platform can be checked against it. Everything else is
 // within the law.
 //
+// On request terminals misbehave (Faults): they send what is broken beside what they report, and keep connections badly.
+//
 // What is driven depends on the seed, the start and the vehicle's number alone, not on sockets or time: the same configuration gives the
 // same positions and the same truth. Driving costs about 2 µs of a core for a position. With sockets a position costs about 6 µs when
 // the fleet sends as fast as it can, and 13 µs at 10,000 positions/s; where every position wakes its terminal alone it is 0.1 to 0.3 ms,
@@ -39,6 +41,7 @@ type Report struct {
 	Planned     map[detect.Kind]int64 // violations that trips were made for
 	Violations  map[detect.Kind]int64 // violations proven and written to Truth
 	Unfinished  int64                 // violations that had not ended with the run
+	Faults      map[Fault]int64       // how often terminals misbehaved on purpose, and how
 }
 
 // Count is how many of something were sent, and what became of them.
@@ -69,6 +72,7 @@ type counters struct {
 	resent, connections, breaks, registered, prompts, linked atomic.Int64
 	planned, found                                           [len(violationOrder)]atomic.Int64
 	unfinished                                               atomic.Int64
+	faults                                                   [len(faultOrder)]atomic.Int64
 }
 
 // New makes the fleet. It opens nothing.
@@ -130,14 +134,42 @@ func (s *Sim) connect(ctx context.Context) error {
 	if s.cfg.WeighURL != "" {
 		stations.Go(func() { s.postAll(ctx) })
 	}
+	// Who never authenticates reports as long as others drive.
+	var intruders sync.WaitGroup
+	driving, driven := context.WithCancel(ctx)
+	defer driven()
+	var relays []*relay
+	honest, relayed := 0, 0
 	for _, v := range s.fleet {
+		c := newChaos(s, v)
+		if s.cfg.Gateway != "" && c.strikes(FaultNever) {
+			intruders.Go(func() { newTerminal(s, v).intrude(ctx, driving) })
+			continue
+		}
+		var r *relay
+		if s.cfg.Gateway != "" && c.strikes(FaultRelay) {
+			if relayed%relaySize == 0 {
+				relays = append(relays, &relay{s: s})
+			}
+			r = relays[len(relays)-1]
+			relayed++
+		}
+		honest++
 		terminals.Go(func() {
 			t := newTerminal(s, v)
+			t.chaos, t.relay = c, r
 			t.run(ctx)
 			s.finish(t.track)
 		})
 	}
 	terminals.Wait()
+	for _, r := range relays {
+		r.running.Wait()
+	}
+	if honest > 0 {
+		driven()
+	}
+	intruders.Wait()
 	close(s.posts)
 	stations.Wait()
 	return context.Cause(ctx)
@@ -281,9 +313,12 @@ func (s *Sim) report() Report {
 	n := &s.n
 	r := Report{Positions: count(&n.positions), Cards: count(&n.cards), Weighings: count(&n.weighings), Resent: n.resent.Load(),
 		Connections: n.connections.Load(), Breaks: n.breaks.Load(), Registered: n.registered.Load(), Prompts: n.prompts.Load(),
-		Planned: map[detect.Kind]int64{}, Violations: map[detect.Kind]int64{}, Unfinished: n.unfinished.Load()}
+		Faults: map[Fault]int64{}, Planned: map[detect.Kind]int64{}, Violations: map[detect.Kind]int64{}, Unfinished: n.unfinished.Load()}
 	for i, k := range violationOrder {
 		r.Planned[k], r.Violations[k] = n.planned[i].Load(), n.found[i].Load()
+	}
+	for i, f := range faultOrder {
+		r.Faults[f] = n.faults[i].Load()
 	}
 	return r
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"time"
 
 	"lushao/ingest/jt808"
@@ -26,6 +27,17 @@ type terminal struct {
 	head    *item     // taken from the track and not yet due
 	over    bool      // the track has ended
 
+	chaos   *chaos   // when it misbehaves; nil: never
+	relay   *relay   // that it speaks over; nil: a connection of its own
+	cuts    []int    // places in out before which to pause
+	gap     gap      // a sub-package that was left out
+	twin    net.Conn // another connection with its phone
+	moment  int64    // of the storm that it knows of
+	holding bool     // a message is held back
+	fresh   int      // messages that were sent for the first time and for which the connection is yet to suffer
+	barged  bool     // it reported before it authenticated
+
+	ended   <-chan struct{}
 	conn    net.Conn
 	framer  jt808.Framer
 	in      []byte // read and not yet consumed
@@ -50,6 +62,7 @@ const (
 	toSend messageState = iota
 	inFlight
 	answered
+	heldBack // until the next message was sent
 )
 
 // maxGarbage is how many bytes a platform may send that are in no frame before the terminal tries another connection.
@@ -70,6 +83,7 @@ func (t *terminal) run(ctx context.Context) {
 		t.drain(ctx)
 		return
 	}
+	defer t.closeTwin()
 	wait := t.s.cfg.BackoffMin
 	for ctx.Err() == nil {
 		linked, err := t.session(ctx)
@@ -77,6 +91,9 @@ func (t *terminal) run(ctx context.Context) {
 			return
 		}
 		t.s.n.breaks.Add(1)
+		if errors.Is(err, errStorm) {
+			continue // at once, as all the others
+		}
 		t.s.warn("a terminal lost its connection and will connect again", "plate", t.v.plate, "err", err)
 		if linked {
 			wait = t.s.cfg.BackoffMin
@@ -128,31 +145,52 @@ func (t *terminal) peek() bool {
 
 // session is one connection. linked says that the terminal was authenticated; a nil error that there is nothing left to do.
 func (t *terminal) session(ctx context.Context) (linked bool, err error) {
-	select {
-	case t.s.dials <- struct{}{}: // so that a fleet does not knock all at once
-	case <-ctx.Done():
-		return false, ctx.Err()
+	var conn net.Conn
+	if t.relay != nil {
+		conn, err = t.relay.dial(ctx, t.phone.Canonical())
+	} else {
+		conn, err = t.s.dial(ctx)
 	}
-	dialer := net.Dialer{Timeout: t.s.cfg.AckTimeout}
-	conn, err := dialer.DialContext(ctx, "tcp", t.s.cfg.Gateway)
-	<-t.s.dials
 	if err != nil {
 		return false, err
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })() // a read or write that hangs ends with it
-	t.s.n.connections.Add(1)
-	t.conn, t.framer, t.skipped = conn, jt808.Framer{}, 0
-	if t.in == nil {
-		t.in = make([]byte, 0, 2<<10+jt808.MaxFrameSize)
-	}
-	t.in, t.out = t.in[:0], t.out[:0]
+	t.attach(ctx, conn)
+	t.barge()
 	if err := t.login(); err != nil {
 		return false, err
 	}
+	t.closeTwin()
+	t.barged = false
 	t.s.n.linked.Add(1)
 	defer t.s.n.linked.Add(-1)
 	return true, t.work(ctx)
+}
+
+// attach begins to work on a connection.
+func (t *terminal) attach(ctx context.Context, conn net.Conn) {
+	t.ended, t.conn, t.framer, t.skipped = ctx.Done(), conn, jt808.Framer{}, 0
+	if t.in == nil {
+		t.in = make([]byte, 0, 2<<10+jt808.MaxFrameSize)
+	}
+	t.in, t.out, t.cuts = t.in[:0], t.out[:0], t.cuts[:0]
+}
+
+// dial opens a connection to the gateway.
+func (s *Sim) dial(ctx context.Context) (net.Conn, error) {
+	select {
+	case s.dials <- struct{}{}: // so that a fleet does not knock all at once
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	defer func() { <-s.dials }()
+	dialer := net.Dialer{Timeout: s.cfg.AckTimeout}
+	conn, err := dialer.DialContext(ctx, "tcp", s.cfg.Gateway)
+	if err == nil {
+		s.n.connections.Add(1)
+	}
+	return conn, err
 }
 
 // login authenticates, and registers before where there is no code, or where it is refused.
@@ -229,9 +267,12 @@ func (t *terminal) ask(done func(h *jt808.Header, body []byte) (bool, error)) er
 
 // work sends what is due and takes answers, until the track is over and acknowledged.
 func (t *terminal) work(ctx context.Context) error {
+	// What was answered before what stands in front of it is done.
+	t.waiting = slices.DeleteFunc(t.waiting, func(m message) bool { return m.state == answered })
 	for i := range t.waiting {
 		t.waiting[i].state, t.waiting[i].again = toSend, true
 	}
+	t.holding, t.fresh = false, 0
 	lastSent := time.Now()
 	beating := time.Time{} // when the heartbeat was sent that is not answered yet
 	for {
@@ -247,6 +288,9 @@ func (t *terminal) work(ctx context.Context) error {
 				wake = earlier(wake, due)
 				break
 			}
+			if t.storm(t.head.at) {
+				return errStorm
+			}
 			it := *t.head
 			t.head = nil
 			t.s.sent(&it, t.v)
@@ -255,7 +299,13 @@ func (t *terminal) work(ctx context.Context) error {
 				continue
 			}
 			t.waiting = append(t.waiting, message{item: it})
-			t.transmit(&t.waiting[len(t.waiting)-1], now)
+			if m := &t.waiting[len(t.waiting)-1]; !t.hold(m) {
+				t.transmit(m, now)
+				t.release(now)
+			}
+		}
+		if t.over {
+			t.release(now)
 		}
 		if t.over && len(t.waiting) == 0 {
 			return nil
@@ -274,9 +324,17 @@ func (t *terminal) work(ctx context.Context) error {
 		if err := t.flush(); err != nil {
 			return err
 		}
+		if err := t.act(ctx); err != nil {
+			return err
+		}
 		oldest := beating
-		if len(t.waiting) > 0 && (oldest.IsZero() || t.waiting[0].sentAt.Before(oldest)) {
-			oldest = t.waiting[0].sentAt
+		for i := range t.waiting {
+			if m := &t.waiting[i]; m.state == inFlight {
+				if oldest.IsZero() || m.sentAt.Before(oldest) {
+					oldest = m.sentAt
+				}
+				break
+			}
 		}
 		if !oldest.IsZero() {
 			late := oldest.Add(t.s.cfg.AckTimeout)
@@ -326,7 +384,16 @@ func (t *terminal) transmit(m *message, now time.Time) {
 	var body []byte
 	m.id, body = m.item.appendMessage(t.body[:0], t.v)
 	t.body = body
+	spoil := t.chaos != nil && !m.again
+	if spoil {
+		t.misbehave(m, body)
+		t.fresh++
+	}
+	from := len(t.out)
 	m.serial = t.put(m.id, body)
+	if spoil && t.chaos.strikes(FaultDuplicate) {
+		t.out = append(t.out, t.out[from:]...)
+	}
 	m.sentAt, m.state = now, inFlight
 	if m.again {
 		t.s.n.resent.Add(1)
@@ -374,6 +441,10 @@ func (t *terminal) obey(h *jt808.Header, body []byte) {
 	switch h.ID {
 	case jt808.IDPlatformAck, jt808.IDRegisterReply, jt808.IDServerTime, jt808.IDMediaAck:
 		return // an answer, to nothing that is still of interest
+	case jt808.IDPlatformResend:
+		if t.fill(body) {
+			return
+		}
 	case jt808.IDText:
 		t.s.n.prompts.Add(1)
 		result = jt808.ResultOK
@@ -387,24 +458,49 @@ func (t *terminal) obey(h *jt808.Header, body []byte) {
 
 // put adds a frame to what is sent with the next flush and returns its serial.
 func (t *terminal) put(id jt808.MessageID, body []byte) uint16 {
+	h := t.header(id)
+	t.serial += uint16(jt808.Frames(len(body)))
+	t.out = jt808.AppendFrame(t.out, &h, body)
+	return h.Serial
+}
+
+// header is that of the next message.
+func (t *terminal) header(id jt808.MessageID) jt808.Header {
 	h := jt808.Header{ID: id, Phone: t.phone, Serial: t.serial}
 	if t.v.edition.Has(jt808.FeatureVersionFlag) {
 		h.Edition, h.Version = jt808.Edition2019, 1
 	}
-	t.serial += uint16(jt808.Frames(len(body)))
-	t.out = jt808.AppendFrame(t.out, &h, body)
-	return h.Serial
+	return h
+}
+
+// encode is the next message as put would send it.
+func (t *terminal) encode(id jt808.MessageID, body []byte) []byte {
+	h := t.header(id)
+	return jt808.AppendFrame(nil, &h, body)
 }
 
 func (t *terminal) flush() error {
 	if len(t.out) == 0 {
 		return nil
 	}
+	from := 0
+	for _, at := range t.cuts {
+		if err := t.write(t.out[from:at]); err != nil {
+			return err
+		}
+		t.pause()
+		from = at
+	}
+	err := t.write(t.out[from:])
+	t.out, t.cuts = t.out[:0], t.cuts[:0]
+	return err
+}
+
+func (t *terminal) write(b []byte) error {
 	if err := t.conn.SetWriteDeadline(time.Now().Add(t.s.cfg.AckTimeout)); err != nil {
 		return err
 	}
-	_, err := t.conn.Write(t.out)
-	t.out = t.out[:0]
+	_, err := t.conn.Write(b)
 	return err
 }
 

@@ -37,6 +37,22 @@ func start(t *testing.T, c Config) (s *Sim, wait func() (Report, error), cancel 
 // sending.
 func sameAs(t *testing.T, g *gateway, c Config) {
 	t.Helper()
+	want := sentOrder(t, c)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.taken) != len(want) {
+		t.Errorf("positions of %d vehicles, want %d", len(g.taken), len(want))
+	}
+	for v, w := range want {
+		if got := times(g.taken[v]); !slices.Equal(got, w) {
+			t.Errorf("%v: %d positions, want %d; or in another order", v, len(got), len(w))
+		}
+	}
+}
+
+// sentOrder are the times of each vehicle's positions in the order in which an honest terminal sends them.
+func sentOrder(t *testing.T, c Config) map[ingest.Vehicle][]int64 {
+	t.Helper()
 	c.Gateway, c.OnAck = "", nil
 	want := map[ingest.Vehicle][]int64{}
 	s, err := New(c)
@@ -51,16 +67,7 @@ func sameAs(t *testing.T, g *gateway, c Config) {
 			}
 		}
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if len(g.taken) != len(want) {
-		t.Errorf("positions of %d vehicles, want %d", len(g.taken), len(want))
-	}
-	for v, w := range want {
-		if got := times(g.taken[v]); !slices.Equal(got, w) {
-			t.Errorf("%v: %d positions, want %d; or in another order", v, len(got), len(w))
-		}
-	}
+	return want
 }
 
 // TestSockets compares a run over sockets with one without: the same events and the same truth, all acknowledged.

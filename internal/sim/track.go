@@ -351,9 +351,10 @@ func (t *track) clear(p point) coord {
 	return c
 }
 
-// card reports that the driver's card was put in or pulled. The edition of 2011 knows no pulling.
+// card reports that the driver's card was put in or pulled. The message of 2011 has no time: it means now, which a fleet
+// that drives in the past can't say.
 func (t *track) card(on bool) {
-	if !on && !t.v.edition.Has(jt808.FeatureCardEvent) {
+	if !t.v.edition.Has(jt808.FeatureCardEvent) {
 		return
 	}
 	t.send(item{kind: itemCard, at: t.now*1000 + t.v.jitter, card: cardEvent{t.now, on, t.v.drivers[t.driver]}})

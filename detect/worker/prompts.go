@@ -1,0 +1,120 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"lushao/detect"
+	"lushao/ingest"
+	"lushao/internal/bus"
+)
+
+// PromptsTopic holds what drivers are to be told. Every gateway reads all of it; one partition is enough.
+const PromptsTopic = "prompts"
+
+// promptAge is how old a report may be when it comes, and how long after that its violation is worth telling the driver:
+// who is told of what is long past learns nothing by it.
+const promptAge = 2 * time.Minute
+
+// promptKinds are the kinds that Config.Prompts may have: what the engine finds.
+var promptKinds = []string{string(detect.KindSpeeding), string(detect.KindFenceEntry), string(detect.KindOverload)}
+
+func checkPrompts(kinds []string) error {
+	for _, k := range kinds {
+		if !slices.Contains(promptKinds, k) {
+			return fmt.Errorf("detect.prompts: %q; any of speeding, fence_entry, overload", k)
+		}
+	}
+	return nil
+}
+
+// prompt is a message of PromptsTopic, as the gateway reads it. Its id is the violation's, so that a violation that is
+// judged again after a crash is told once.
+type prompt struct {
+	ID        string            `json:"id"`
+	Plate     string            `json:"plate"`
+	Color     ingest.Color      `json:"color"`
+	Kind      detect.Kind       `json:"kind"`
+	Violation *detect.Violation `json:"violation"`
+	Expires   detect.Time       `json:"expires"`
+}
+
+// prompts hands prompts to the log beside the detector's own work: whether a driver is told must not hold up what is
+// recorded. Of what the log does not take in time, the rest is dropped and counted.
+type prompts struct {
+	kinds   []string
+	now     func() time.Time
+	metrics *metrics
+	queue   chan bus.KeyedMessage
+}
+
+// maxPrompts is how many prompts wait for the log.
+const maxPrompts = 4096
+
+func newPrompts(kinds []string, m *metrics) *prompts {
+	return &prompts{kinds: kinds, now: time.Now, metrics: m, queue: make(chan bus.KeyedMessage, maxPrompts)}
+}
+
+// put takes the prompts for violations that opened with the events, the first of which has the version first.
+func (p *prompts) put(vs []detect.Violation, events []ingest.Event, first uint64) {
+	for i := range vs {
+		v := &vs[i]
+		n := v.Version - first
+		if v.State != detect.StateOpen || n >= uint64(len(events)) || !slices.Contains(p.kinds, string(v.Kind)) || !p.live(&events[n]) {
+			continue
+		}
+		b, err := json.Marshal(prompt{ID: v.ID, Plate: v.Plate, Color: v.Color, Kind: v.Kind, Violation: v,
+			Expires: detect.Time(events[n].Received + promptAge.Milliseconds())})
+		if err != nil {
+			continue // put of partition has written the same violation: this can't happen
+		}
+		select {
+		case p.queue <- bus.KeyedMessage{Key: []byte(v.ID), Value: b}:
+		default:
+			p.metrics.droppedPrompts.Inc()
+		}
+	}
+}
+
+// live reports whether the event says what is now: neither sent later than it happened, nor read long after it came.
+func (p *prompts) live(e *ingest.Event) bool {
+	late := e.Received - e.Time
+	return late <= promptAge.Milliseconds() && late >= -promptAge.Milliseconds() && e.Flags&ingest.FlagBackfill == 0 &&
+		p.now().UnixMilli()-e.Received <= promptAge.Milliseconds()
+}
+
+// promptWriter is the log.
+type promptWriter interface {
+	WriteKeyed(ctx context.Context, topic string, messages ...bus.KeyedMessage) error
+}
+
+// run writes prompts until ctx ends.
+func (p *prompts) run(ctx context.Context, log promptWriter, failed func(error)) {
+	for {
+		var batch []bus.KeyedMessage
+		select {
+		case m := <-p.queue:
+			batch = append(batch, m)
+		case <-ctx.Done():
+			return
+		}
+		for len(batch) < 256 && len(p.queue) > 0 { // this is the only reader
+			batch = append(batch, <-p.queue)
+		}
+		// What took longer than this is late.
+		bounded, cancel := context.WithTimeout(ctx, promptAge)
+		err := log.WriteKeyed(bounded, PromptsTopic, batch...)
+		cancel()
+		if err != nil {
+			p.metrics.droppedPrompts.Add(float64(len(batch)))
+			if ctx.Err() == nil {
+				failed(err)
+			}
+			continue
+		}
+		p.metrics.prompts.Add(float64(len(batch)))
+	}
+}
