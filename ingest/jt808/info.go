@@ -187,6 +187,9 @@ func (m *PhoneBook) walk(f *fields) {
 type VehicleControl struct {
 	Flags    uint8 // 2011, 2013
 	Controls []ControlItem
+	// Uncounted says that the count is left out before the one control there is: some platforms of 2019 send it so. A body
+	// of 3 bytes can't be anything else.
+	Uncounted bool
 }
 
 // ControlDoors is the only control that 2019 defines.
@@ -201,6 +204,25 @@ type ControlItem struct {
 func (m *VehicleControl) walk(f *fields) {
 	if !f.has(FeatureControlList) {
 		f.u8("flags", &m.Flags)
+		return
+	}
+	if f.mode == decoding {
+		m.Uncounted = f.left() == 3
+	}
+	if m.Uncounted && (f.mode == decoding || len(m.Controls) == 1 && len(m.Controls[0].Param) == 1) {
+		if f.mode == decoding {
+			m.Controls = []ControlItem{{}}
+		}
+		c := &m.Controls[0]
+		f.u16("control_id", &c.ID)
+		switch f.mode {
+		case decoding:
+			c.Param = f.take(1, "param")
+		case describing:
+			f.int("param", int64(c.Param[0]))
+		default:
+			f.bytesRest("param", &c.Param)
+		}
 		return
 	}
 	left := 0
