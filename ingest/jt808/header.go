@@ -43,10 +43,15 @@ type Header struct {
 	// odd holds the bits of the properties that differ from what this header should have: a version flag forgotten or
 	// stray, reserved bits. They are kept so that a header encodes to the bytes it came from.
 	odd uint16
+	// zeroOfZero says that the frame calls itself part 0 of 0: a whole message, whose header is kept as it came.
+	zeroOfZero bool
 }
 
 // Packaged reports whether the frame carries a part of a message.
 func (h *Header) Packaged() bool { return h.PackageTotal != 0 || h.PackageNo != 0 }
+
+// numbered reports whether the header has the fields of a part.
+func (h *Header) numbered() bool { return h.Packaged() || h.zeroOfZero }
 
 // Size is the length of the header in bytes.
 func (h *Header) Size() int {
@@ -54,7 +59,7 @@ func (h *Header) Size() int {
 	if h.Phone.size == longPhone {
 		n = longHeader
 	}
-	if h.Packaged() {
+	if h.numbered() {
 		n += packageSize
 	}
 	return n
@@ -130,6 +135,7 @@ func (h *Header) decode(b []byte, long, fits bool) ([]byte, error) {
 		}
 		h.PackageTotal = binary.BigEndian.Uint16(b[at:])
 		h.PackageNo = binary.BigEndian.Uint16(b[at+2:])
+		h.zeroOfZero = !h.Packaged()
 		at += packageSize
 	}
 	h.odd = (props ^ h.props()) &^ propBody
@@ -142,7 +148,7 @@ func (h *Header) decode(b []byte, long, fits bool) ([]byte, error) {
 // props are the properties of the header with a body length of 0.
 func (h *Header) props() uint16 {
 	p := uint16(h.Encryption&7) << 10
-	if h.Packaged() {
+	if h.numbered() {
 		p |= propPackaged
 	}
 	if h.Phone.size == longPhone {
@@ -162,7 +168,7 @@ func (h *Header) append(dst []byte, n int) []byte {
 	}
 	dst = append(dst, h.Phone.bcd[:size]...)
 	dst = binary.BigEndian.AppendUint16(dst, h.Serial)
-	if h.Packaged() {
+	if h.numbered() {
 		dst = binary.BigEndian.AppendUint16(dst, h.PackageTotal)
 		dst = binary.BigEndian.AppendUint16(dst, h.PackageNo)
 	}
