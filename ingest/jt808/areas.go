@@ -1,6 +1,10 @@
 package jt808
 
-import "fmt"
+import (
+	"fmt"
+
+	wire "lushao/ingest/fields"
+)
 
 // Bits of AreaRule.Props; route props use bits 0 and 2 to 5.
 const (
@@ -28,17 +32,17 @@ type AreaRule struct {
 }
 
 func (m *AreaRule) head(f *fields) {
-	f.u32("area_id", &m.ID)
-	f.u16("props", &m.Props)
+	f.U32("area_id", &m.ID)
+	f.U16("props", &m.Props)
 }
 
 // period is from when to when an area or route is in force. JSON has the hours of every day under _daily.
 func (f *fields) period(start, end *Time) {
 	f.time("start_time", start)
 	f.time("end_time", end)
-	if f.mode == describing && start.Daily() && end.Daily() {
-		f.note("start_time_daily", start.clock())
-		f.note("end_time_daily", end.clock())
+	if f.Mode != wire.Decoding && start.Daily() && end.Daily() {
+		f.Note("start_time_daily", start.clock())
+		f.Note("end_time_daily", end.clock())
 	}
 }
 
@@ -50,8 +54,8 @@ func (m *AreaRule) times(f *fields) {
 
 func (m *AreaRule) speed(f *fields) {
 	if m.Props&AreaSpeed != 0 {
-		f.u16("max_speed", &m.MaxSpeed)
-		f.u8("overspeed_seconds", &m.OverspeedSeconds)
+		f.U16("max_speed", &m.MaxSpeed)
+		f.U8("overspeed_seconds", &m.OverspeedSeconds)
 	}
 }
 
@@ -60,9 +64,9 @@ func (m *AreaRule) tail(f *fields) {
 		return
 	}
 	if m.Props&AreaSpeed != 0 {
-		f.u16("night_max_speed", &m.NightMaxSpeed)
+		f.U16("night_max_speed", &m.NightMaxSpeed)
 	}
-	f.textLen("name_len", "name", 2, &m.Name)
+	f.TextLen("name_len", "name", 2, &m.Name)
 }
 
 func (m *AreaRule) south() bool { return m.Props&AreaSouth != 0 }
@@ -82,15 +86,15 @@ type Circle struct {
 }
 
 func (m *SetCircles) walk(f *fields) {
-	f.code8("action", &m.Action, areaActions)
-	list(f, "count", "areas", 1, &m.Areas, walkCircle)
+	f.Code8("action", &m.Action, areaActions)
+	wire.List(f, "count", "areas", 1, &m.Areas, walkCircle)
 }
 
 func walkCircle(f *fields, c *Circle) {
 	c.head(f)
-	f.degrees("center_lat", &c.Lat, c.south())
-	f.degrees("center_lon", &c.Lon, c.west())
-	f.u32("radius", &c.Radius)
+	f.Degrees("center_lat", &c.Lat, c.south())
+	f.Degrees("center_lon", &c.Lon, c.west())
+	f.U32("radius", &c.Radius)
 	c.times(f)
 	c.speed(f)
 	c.tail(f)
@@ -109,16 +113,16 @@ type Rectangle struct {
 }
 
 func (m *SetRectangles) walk(f *fields) {
-	f.code8("action", &m.Action, areaActions)
-	list(f, "count", "areas", 1, &m.Areas, walkRectangle)
+	f.Code8("action", &m.Action, areaActions)
+	wire.List(f, "count", "areas", 1, &m.Areas, walkRectangle)
 }
 
 func walkRectangle(f *fields, c *Rectangle) {
 	c.head(f)
-	f.degrees("left_top_lat", &c.Top, c.south())
-	f.degrees("left_top_lon", &c.Left, c.west())
-	f.degrees("right_bottom_lat", &c.Bottom, c.south())
-	f.degrees("right_bottom_lon", &c.Right, c.west())
+	f.Degrees("left_top_lat", &c.Top, c.south())
+	f.Degrees("left_top_lon", &c.Left, c.west())
+	f.Degrees("right_bottom_lat", &c.Bottom, c.south())
+	f.Degrees("right_bottom_lon", &c.Right, c.west())
 	c.times(f)
 	c.speed(f)
 	c.tail(f)
@@ -137,9 +141,9 @@ func (m *Polygon) walk(f *fields) {
 	m.head(f)
 	m.times(f)
 	m.speed(f)
-	list(f, "vertex_count", "vertices", 2, &m.Vertices, func(f *fields, v *Vertex) {
-		f.degrees("lat", &v.Lat, m.south())
-		f.degrees("lon", &v.Lon, m.west())
+	wire.List(f, "vertex_count", "vertices", 2, &m.Vertices, func(f *fields, v *Vertex) {
+		f.Degrees("lat", &v.Lat, m.south())
+		f.Degrees("lon", &v.Lon, m.west())
 	})
 	m.tail(f) // the speed at night behind the vertices
 }
@@ -175,33 +179,40 @@ type RoutePoint struct {
 }
 
 func (m *Route) walk(f *fields) {
-	f.u32("route_id", &m.ID)
-	f.u16("props", &m.Props)
+	f.U32("route_id", &m.ID)
+	f.U16("props", &m.Props)
 	if m.Props&AreaTimed != 0 {
 		f.period(&m.Start, &m.End)
 	}
-	list(f, "point_count", "points", 2, &m.Points, walkRoutePoint)
+	wire.List(f, "point_count", "points", 2, &m.Points, walkRoutePoint)
 	if f.has(FeatureAreaNames) {
-		f.textLen("name_len", "name", 2, &m.Name)
+		f.TextLen("name_len", "name", 2, &m.Name)
 	}
 }
 
+// FillJSON sets the fields that a JSON object names, in the form that AppendBodyJSON writes, with the layout of 2019; root
+// is the object's name in errors. The error is a *fields.FillError.
+func (m *Route) FillJSON(root string, json []byte) error {
+	f := fields{ed: Edition2019}
+	return f.Fill(root, json, func() { m.walk(&f) })
+}
+
 func walkRoutePoint(f *fields, p *RoutePoint) {
-	f.u32("point_id", &p.ID)
-	f.u32("section_id", &p.SectionID)
-	f.degrees("lat", &p.Lat, p.Props&SectionSouth != 0) // a decoder reads the hemisphere later; only JSON asks for it
-	f.degrees("lon", &p.Lon, p.Props&SectionWest != 0)
-	f.u8("width", &p.Width)
-	f.u8("props", &p.Props)
+	f.U32("point_id", &p.ID)
+	f.U32("section_id", &p.SectionID)
+	f.Degrees("lat", &p.Lat, p.Props&SectionSouth != 0) // a decoder reads the hemisphere later; only JSON asks for it
+	f.Degrees("lon", &p.Lon, p.Props&SectionWest != 0)
+	f.U8("width", &p.Width)
+	f.U8("props", &p.Props)
 	if p.Props&SectionTimed != 0 {
-		f.u16("too_long_seconds", &p.TooLong)
-		f.u16("too_short_seconds", &p.TooShort)
+		f.U16("too_long_seconds", &p.TooLong)
+		f.U16("too_short_seconds", &p.TooShort)
 	}
 	if p.Props&SectionSpeed != 0 {
-		f.u16("max_speed", &p.MaxSpeed)
-		f.u8("overspeed_seconds", &p.OverspeedSeconds)
+		f.U16("max_speed", &p.MaxSpeed)
+		f.U8("overspeed_seconds", &p.OverspeedSeconds)
 		if f.has(FeatureAreaNames) {
-			f.u16("night_max_speed", &p.NightMaxSpeed)
+			f.U16("night_max_speed", &p.NightMaxSpeed)
 		}
 	}
 }
@@ -209,7 +220,7 @@ func walkRoutePoint(f *fields, p *RoutePoint) {
 // DeleteAreas is 0x8601, 0x8603, 0x8605 and 0x8607; without ids it deletes all of its kind.
 type DeleteAreas struct{ IDs []uint32 } // at most 125
 
-func (m *DeleteAreas) walk(f *fields) { numbers(f, "count", "ids", 1, 4, &m.IDs) }
+func (m *DeleteAreas) walk(f *fields) { wire.Numbers(f, "count", "ids", 1, 4, &m.IDs) }
 
 // Types of QueryAreas.
 const (
@@ -228,8 +239,8 @@ type QueryAreas struct {
 }
 
 func (m *QueryAreas) walk(f *fields) {
-	f.code8("query_type", &m.Type, areaKinds)
-	numbers(f, "count", "ids", 4, 4, &m.IDs)
+	f.Code8("query_type", &m.Type, areaKinds)
+	wire.Numbers(f, "count", "ids", 4, 4, &m.IDs)
 }
 
 // AreaData is 0x0608 (2019). The standard has blocks, each the body of 0x8600, 0x8602, 0x8604 or 0x8606; devices also
@@ -247,37 +258,37 @@ type AreaData struct {
 }
 
 func (m *AreaData) walk(f *fields) {
-	f.code8("query_type", &m.Type, areaKinds)
-	switch f.mode {
-	case decoding:
-		f.u32("count", &m.Count)
-		b := f.take(max(f.left(), 0), "data")
-		if f.err == nil && !m.read(b) {
+	f.Code8("query_type", &m.Type, areaKinds)
+	switch f.Mode {
+	case wire.Decoding:
+		f.U32("count", &m.Count)
+		b := f.Take(max(f.Left(), 0), "data")
+		if f.Err == nil && !m.read(b) {
 			*m = AreaData{Type: m.Type, Count: m.Count, Raw: b}
 		}
-	case encoding:
+	case wire.Encoding:
 		n := m.blocks()
-		f.u32("count", &n)
+		f.U32("count", &n)
 		m.walkBlocks(f)
-	case describing:
-		f.u32("count", &m.Count)
-		f.truth("bare", m.Bare)
-		f.key("data")
+	case wire.Describing:
+		f.U32("count", &m.Count)
+		f.Truth("bare", m.Bare)
+		f.Key("data")
 		if m.Raw != nil {
-			f.out = appendHex(f.out, m.Raw)
+			f.Out = wire.AppendHex(f.Out, m.Raw)
 			return
 		}
-		f.out = append(f.out, '[')
-		f.comma = false
+		f.Out = append(f.Out, '[')
+		f.Comma = false
 		m.walkBlocks(f)
-		f.out = append(f.out, ']')
-		f.comma = true
+		f.Out = append(f.Out, ']')
+		f.Comma = true
 	}
 }
 
 // read tries the readings of the data until one takes exactly all of it.
 func (m *AreaData) read(b []byte) bool {
-	f := fields{ed: Edition2019, b: b, end: len(b)}
+	f := fields{Walker: wire.Reader(b), ed: Edition2019}
 	switch m.Type {
 	case QueryCircles:
 		if readBlocks(&f, m.Count, &m.Circles, func(f *fields, c *SetCircles) {
@@ -286,7 +297,7 @@ func (m *AreaData) read(b []byte) bool {
 		}) {
 			return true
 		}
-		f, m.Circles, m.Bare = fields{ed: Edition2019, b: b, end: len(b)}, make([]SetCircles, 1), true
+		f, m.Circles, m.Bare = fields{Walker: wire.Reader(b), ed: Edition2019}, make([]SetCircles, 1), true
 		return readBlocks(&f, m.Count, &m.Circles[0].Areas, walkCircle)
 	case QueryRectangles:
 		if readBlocks(&f, m.Count, &m.Rectangles, func(f *fields, c *SetRectangles) {
@@ -295,7 +306,7 @@ func (m *AreaData) read(b []byte) bool {
 		}) {
 			return true
 		}
-		f, m.Rectangles, m.Bare = fields{ed: Edition2019, b: b, end: len(b)}, make([]SetRectangles, 1), true
+		f, m.Rectangles, m.Bare = fields{Walker: wire.Reader(b), ed: Edition2019}, make([]SetRectangles, 1), true
 		return readBlocks(&f, m.Count, &m.Rectangles[0].Areas, walkRectangle)
 	case QueryPolygons:
 		return readBlocks(&f, m.Count, &m.Polygons, func(f *fields, p *Polygon) { p.walk(f) })
@@ -307,15 +318,15 @@ func (m *AreaData) read(b []byte) bool {
 
 func checkLiteral(f *fields, action uint8, areas int) {
 	if action > 2 || areas == 0 {
-		f.fail(ErrValue, "action", fmt.Sprintf("%d with %d areas is no block", action, areas))
+		f.Fail(ErrValue, "action", fmt.Sprintf("%d with %d areas is no block", action, areas))
 	}
 }
 
 func readBlocks[T any](f *fields, n uint32, v *[]T, item func(*fields, *T)) bool {
-	for ; n > 0 && f.err == nil && f.left() > 0; n-- {
-		decodeItem(f, v, item)
+	for ; n > 0 && f.Err == nil && f.Left() > 0; n-- {
+		wire.DecodeItem(f, v, item)
 	}
-	return n == 0 && f.err == nil && f.left() == 0
+	return n == 0 && f.Err == nil && f.Left() == 0
 }
 
 func (m *AreaData) blocks() uint32 {
@@ -341,7 +352,7 @@ func (m *AreaData) count(areas int) int {
 
 func (m *AreaData) walkBlocks(f *fields) {
 	if m.Raw != nil {
-		f.out = append(f.out, m.Raw...)
+		f.Out = append(f.Out, m.Raw...)
 		return
 	}
 	for i := range m.Circles {
@@ -372,12 +383,12 @@ func (m *AreaData) walkBlocks(f *fields) {
 
 // block is an element of a list whose elements are of several kinds.
 func (f *fields) block(walk func()) {
-	if f.mode != describing {
+	if f.Mode != wire.Describing {
 		walk()
 		return
 	}
-	if f.comma {
-		f.out = append(f.out, ',')
+	if f.Comma {
+		f.Out = append(f.Out, ',')
 	}
-	f.object(walk)
+	f.Object(walk)
 }

@@ -1,6 +1,10 @@
 package jt808
 
-import "fmt"
+import (
+	"fmt"
+
+	wire "lushao/ingest/fields"
+)
 
 // The messages of T/JSATL 12-2017 about the attachments of alarms, and their files.
 
@@ -16,15 +20,15 @@ type OrderAttachments struct {
 
 func (m *OrderAttachments) walk(f *fields) {
 	const tail = 32 + 16
-	f.textLen("ip_len", "ip", 1, &m.IP)
-	f.u16("tcp_port", &m.TCPPort)
-	f.u16("udp_port", &m.UDPPort)
-	if f.mode == decoding {
-		m.Long = f.left() == markSizeLong+tail || f.left() != markSize+tail && f.has(FeatureLongIDs)
+	f.TextLen("ip_len", "ip", 1, &m.IP)
+	f.U16("tcp_port", &m.TCPPort)
+	f.U16("udp_port", &m.UDPPort)
+	if f.Mode == wire.Decoding {
+		m.Long = f.Left() == markSizeLong+tail || f.Left() != markSize+tail && f.has(FeatureLongIDs)
 	}
 	f.mark(&m.Mark, m.Long)
-	f.text("alarm_no", 32, zeroEnd, &m.AlarmNo)
-	f.array("reserved", m.Reserved[:])
+	f.Text("alarm_no", 32, zeroEnd, &m.AlarmNo)
+	f.Array("reserved", m.Reserved[:])
 }
 
 // Attachments is 0x1210.
@@ -44,8 +48,8 @@ type Attachment struct {
 }
 
 func (m *Attachments) walk(f *fields) {
-	if f.mode == decoding {
-		b := f.b[f.at:f.end]
+	if f.Mode == wire.Decoding {
+		b := f.B[f.At:f.End]
 		// T/GDRTA 002 is built on 2019: its layout is meant where neither ends at the end of the body.
 		m.Long = !attachmentsFit(b, 7+markSize) && (attachmentsFit(b, 30+markSizeLong) || f.has(FeatureLongIDs))
 	}
@@ -53,13 +57,13 @@ func (m *Attachments) walk(f *fields) {
 	if m.Long {
 		id = 30
 	}
-	f.text("terminal_id", id, zeroEnd, &m.TerminalID)
+	f.Text("terminal_id", id, zeroEnd, &m.TerminalID)
 	f.mark(&m.Mark, m.Long)
-	f.text("alarm_no", 32, zeroEnd, &m.AlarmNo)
-	f.code8("info_type", &m.InfoType, meanings{0: "normal", 1: "supplement"})
-	list(f, "count", "files", 1, &m.Files, func(f *fields, a *Attachment) {
-		f.textLen("name_len", "name", 1, &a.Name)
-		f.u32("size", &a.Size)
+	f.Text("alarm_no", 32, zeroEnd, &m.AlarmNo)
+	f.Code8("info_type", &m.InfoType, meanings{0: "normal", 1: "supplement"})
+	wire.List(f, "count", "files", 1, &m.Files, func(f *fields, a *Attachment) {
+		f.TextLen("name_len", "name", 1, &a.Name)
+		f.U32("size", &a.Size)
 	})
 }
 
@@ -87,9 +91,9 @@ type FileInfo struct {
 }
 
 func (m *FileInfo) walk(f *fields) {
-	f.textLen("name_len", "name", 1, &m.Name)
-	f.code8("file_type", &m.Type, fileTypes)
-	f.u32("size", &m.Size)
+	f.TextLen("name_len", "name", 1, &m.Name)
+	f.Code8("file_type", &m.Type, fileTypes)
+	f.U32("size", &m.Size)
 }
 
 // FileDoneReply is 0x9212.
@@ -104,12 +108,12 @@ type FileDoneReply struct {
 type FilePart struct{ Offset, Len uint32 }
 
 func (m *FileDoneReply) walk(f *fields) {
-	f.textLen("name_len", "name", 1, &m.Name)
-	f.code8("file_type", &m.Type, fileTypes)
-	f.code8("result", &m.Result, meanings{0: "complete", 1: "supplement needed"})
-	list(f, "count", "missing", 1, &m.Missing, func(f *fields, p *FilePart) {
-		f.u32("offset", &p.Offset)
-		f.u32("len", &p.Len)
+	f.TextLen("name_len", "name", 1, &m.Name)
+	f.Code8("file_type", &m.Type, fileTypes)
+	f.Code8("result", &m.Result, meanings{0: "complete", 1: "supplement needed"})
+	wire.List(f, "count", "missing", 1, &m.Missing, func(f *fields, p *FilePart) {
+		f.U32("offset", &p.Offset)
+		f.U32("len", &p.Len)
 	})
 }
 
@@ -146,11 +150,11 @@ func DecodeFileStream(b []byte, m *FileStream) (n, need int, err error) {
 
 // AppendFileStream appends the packet.
 func AppendFileStream(dst []byte, m *FileStream) []byte {
-	f := fields{mode: encoding, out: appendUint(dst, 4, uint64(FileStreamMagic))}
-	f.text("name", 50, zeroEnd, &m.Name)
-	f.u32("offset", &m.Offset)
-	f.bytesLen("len", "data", 4, &m.Data)
-	return f.out
+	f := fields{Walker: wire.Writer(wire.AppendUint(dst, 4, uint64(FileStreamMagic)))}
+	f.Text("name", 50, zeroEnd, &m.Name)
+	f.U32("offset", &m.Offset)
+	f.BytesLen("len", "data", 4, &m.Data)
+	return f.Out
 }
 
 // StateBlock is 64 bytes of the vehicle state record that comes with an alarm as a file of type 3.
@@ -180,16 +184,16 @@ type StateBlock struct {
 const StateBlockSize = 64
 
 func (m *StateBlock) walk(f *fields) {
-	start, out := f.at, len(f.out)
-	f.u32("total", &m.Total)
-	f.u32("index", &m.Index)
-	f.u32("alarm", &m.Alarm)
-	f.u32("status", &m.Status)
-	f.degrees("lat", &m.Lat, m.Status&StatusSouth != 0)
-	f.degrees("lon", &m.Lon, m.Status&StatusWest != 0)
+	start, out := f.At, len(f.Out)
+	f.U32("total", &m.Total)
+	f.U32("index", &m.Index)
+	f.U32("alarm", &m.Alarm)
+	f.U32("status", &m.Status)
+	f.Degrees("lat", &m.Lat, m.Status&StatusSouth != 0)
+	f.Degrees("lon", &m.Lon, m.Status&StatusWest != 0)
 	f.i16("altitude", &m.Altitude)
-	f.u16("speed", &m.Speed)
-	f.u16("direction", &m.Direction)
+	f.U16("speed", &m.Speed)
+	f.U16("direction", &m.Direction)
 	f.time("time", &m.Time)
 	for i, name := range [...]string{"acc_x", "acc_y", "acc_z"} {
 		f.i16(name, &m.Acceleration[i])
@@ -197,37 +201,37 @@ func (m *StateBlock) walk(f *fields) {
 	for i, name := range [...]string{"gyro_x", "gyro_y", "gyro_z"} {
 		f.i16(name, &m.Gyro[i])
 	}
-	f.u16("pulse_speed", &m.PulseSpeed)
-	f.u16("obd_speed", &m.OBDSpeed)
-	f.u8("gear", &m.Gear)
-	f.u8("accelerator", &m.Accelerator)
-	f.u8("brake_pedal", &m.BrakePedal)
-	f.u8("brake", &m.Brake)
-	f.u16("rpm", &m.RPM)
+	f.U16("pulse_speed", &m.PulseSpeed)
+	f.U16("obd_speed", &m.OBDSpeed)
+	f.U8("gear", &m.Gear)
+	f.U8("accelerator", &m.Accelerator)
+	f.U8("brake_pedal", &m.BrakePedal)
+	f.U8("brake", &m.Brake)
+	f.U16("rpm", &m.RPM)
 	f.i16("steering", &m.Steering)
-	f.u8("turn_signal", &m.TurnSignal)
-	f.array("reserved", m.Reserved[:])
-	switch f.mode {
-	case decoding:
-		if f.err != nil {
+	f.U8("turn_signal", &m.TurnSignal)
+	f.Array("reserved", m.Reserved[:])
+	switch f.Mode {
+	case wire.Decoding:
+		if f.Err != nil {
 			return
 		}
-		want := sum(f.b[start:f.at])
-		if got := byte(f.uint("checksum", 1, 0)); got != want && f.err == nil {
-			f.failAt(ErrChecksum, f.at-1, "checksum", fmt.Sprintf("0x%02x, want 0x%02x", got, want))
+		want := sum(f.B[start:f.At])
+		if got := byte(f.Uint("checksum", 1, 0)); got != want && f.Err == nil {
+			f.FailAt(ErrChecksum, f.At-1, "checksum", fmt.Sprintf("0x%02x, want 0x%02x", got, want))
 		}
-	case encoding:
-		f.out = append(f.out, sum(f.out[out:]))
+	case wire.Encoding:
+		f.Out = append(f.Out, sum(f.Out[out:]))
 	}
 }
 
 // i16 is a number in two's complement.
 func (f *fields) i16(name string, v *int16) {
-	if f.mode == describing {
-		f.int(name, int64(*v))
+	if f.Mode == wire.Describing {
+		f.Int(name, int64(*v))
 		return
 	}
-	*v = int16(f.uint(name, 2, uint64(uint16(*v))))
+	*v = int16(f.Uint(name, 2, uint64(uint16(*v))))
 }
 
 func sum(b []byte) (s byte) {

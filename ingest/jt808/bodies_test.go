@@ -44,10 +44,9 @@ func TestBodiesRoundTrip(t *testing.T) {
 			if again := AppendBody(nil, s.ed, m); !bytes.Equal(again, b) {
 				t.Errorf("encoded again\n got %x\nwant %x", again, b)
 			}
-			f := fields{mode: describing, ed: s.ed}
-			f.object(func() { m.walk(&f) })
-			if !json.Valid(f.out) {
-				t.Errorf("no JSON: %s", f.out)
+			described := AppendBodyJSON(nil, s.ed, m)
+			if !json.Valid(described) {
+				t.Errorf("no JSON: %s", described)
 			}
 			if !reflect.DeepEqual(m, s.m) {
 				t.Errorf("describing changed the message to %+v", m)
@@ -207,7 +206,7 @@ func TestEncodersCutWhatDoesNotFit(t *testing.T) {
 			t.Errorf("%T: %d of %d bytes, %v", m, n, len(b), err)
 		}
 	}
-	if got := GBK("一二三").cut(5); got != GBK("一二") {
+	if got := GBK("一二三").Cut(5); got != GBK("一二") {
 		t.Errorf("cut inside of a character: %x", got)
 	}
 }

@@ -2,6 +2,8 @@ package jt808
 
 import (
 	"fmt"
+
+	wire "lushao/ingest/fields"
 )
 
 // DescribeOptions are the choices of Describe.
@@ -17,13 +19,13 @@ type DescribeOptions struct {
 // coordinate its degrees under "_deg". Texts are UTF-8 without padding, raw bytes hex, dates RFC 3339 or null, with the
 // digits under "_raw". The body of a sub-package other than the first cannot be told from raw bytes, and is so.
 func Describe(dst []byte, frame []byte, opt DescribeOptions) []byte {
-	f := fields{mode: describing, out: dst}
-	f.object(func() { describeFrame(&f, frame, opt) })
-	return f.out
+	f := fields{Walker: wire.Describer(dst)}
+	f.Object(func() { describeFrame(&f, frame, opt) })
+	return f.Out
 }
 
 func describeFrame(f *fields, frame []byte, opt DescribeOptions) {
-	f.note("protocol", "jt808")
+	f.Note("protocol", "jt808")
 	p := trimDelimiters(frame)
 	b, err := unescape(append([]byte(nil), p...))
 	if err != nil {
@@ -34,11 +36,11 @@ func describeFrame(f *fields, frame []byte, opt DescribeOptions) {
 		if _, headErr := h.Decode(b); KindOf(headErr) != ErrShort {
 			describeHeader(f, &h, shown(&h, nil, opt))
 		}
-		f.note("error", err.Error())
+		f.Note("error", err.Error())
 		return
 	}
 	if len(b) == 0 {
-		f.note("error", (&Error{ErrShort, "frame", 0, "empty"}).Error())
+		f.Note("error", (&Error{ErrShort, "frame", 0, "empty"}).Error())
 		return
 	}
 	n := len(b) - 1
@@ -50,36 +52,36 @@ func describeFrame(f *fields, frame []byte, opt DescribeOptions) {
 	body, err := h.decode(b[:n], long, fits)
 	if KindOf(err) == ErrShort {
 		if n >= 2 {
-			f.note("id", h.ID.String())
-			f.note("name", nameOf(h.ID))
+			f.Note("id", h.ID.String())
+			f.Note("name", nameOf(h.ID))
 		}
-		f.note("error", err.Error())
+		f.Note("error", err.Error())
 		return
 	}
 	describeHeader(f, &h, shown(&h, body, opt))
-	f.truth("checksum_ok", xor(b) == 0)
+	f.Truth("checksum_ok", xor(b) == 0)
 	if h.Packaged() {
-		f.key("package")
-		f.object(func() {
-			f.u16("total", &h.PackageTotal)
-			f.u16("index", &h.PackageNo)
+		f.Key("package")
+		f.Object(func() {
+			f.U16("total", &h.PackageTotal)
+			f.U16("index", &h.PackageNo)
 		})
 	}
 	if h.Encryption != EncryptionNone {
-		f.truth("encrypted", true)
-		f.u8("encryption", &h.Encryption)
+		f.Truth("encrypted", true)
+		f.U8("encryption", &h.Encryption)
 	}
 	if err == nil {
 		if x := xor(b); x != 0 {
 			err = &Error{ErrChecksum, "checksum", n, fmt.Sprintf("0x%02x, want 0x%02x", b[n], b[n]^x)}
 		}
 	}
-	f.key("body")
+	f.Key("body")
 	if bodyErr := describeBody(f, &h, body, opt); err == nil {
 		err = bodyErr
 	}
 	if err != nil {
-		f.note("error", err.Error())
+		f.Note("error", err.Error())
 	}
 }
 
@@ -101,14 +103,14 @@ func shown(h *Header, body []byte, opt DescribeOptions) Edition {
 }
 
 func describeHeader(f *fields, h *Header, ed Edition) {
-	f.note("edition", ed.String())
-	f.note("id", h.ID.String())
-	f.note("name", nameOf(h.ID))
+	f.Note("edition", ed.String())
+	f.Note("id", h.ID.String())
+	f.Note("name", nameOf(h.ID))
 	if h.Edition == Edition2019 {
-		f.u8("version", &h.Version)
+		f.U8("version", &h.Version)
 	}
-	f.note("phone", h.Phone.String())
-	f.u16("serial", &h.Serial)
+	f.Note("phone", h.Phone.String())
+	f.U16("serial", &h.Serial)
 }
 
 func nameOf(id MessageID) string {
@@ -127,32 +129,32 @@ func describeBody(f *fields, h *Header, b []byte, opt DescribeOptions) error {
 	m := NewBody(h.ID)
 	part := h.PackageTotal > 1
 	if m == nil || h.Encryption != EncryptionNone || part && h.PackageNo != 1 {
-		f.raw(b)
+		f.Raw(b)
 		return nil
 	}
 	n, err := decodeBody(b, ed, m)
 	if err != nil {
-		f.raw(b)
+		f.Raw(b)
 		if part {
 			return nil // the rest is in the other sub-packages
 		}
 		return err
 	}
 	f.ed = ed
-	f.object(func() {
+	f.Object(func() {
 		m.walk(f)
 		if n < len(b) {
-			f.key("trailing")
-			f.out = appendHex(f.out, b[n:])
+			f.Key("trailing")
+			f.Out = wire.AppendHex(f.Out, b[n:])
 		}
 	})
 	return nil
 }
 
 func (f *fields) raw(b []byte) {
-	f.object(func() {
-		f.key("raw")
-		f.out = appendHex(f.out, b)
+	f.Object(func() {
+		f.Key("raw")
+		f.Out = wire.AppendHex(f.Out, b)
 	})
 }
 

@@ -1,6 +1,10 @@
 package jt808
 
-import "lushao/ingest"
+import (
+	"lushao/ingest"
+
+	wire "lushao/ingest/fields"
+)
 
 // States of DriverIdentity.
 const (
@@ -36,34 +40,34 @@ type Date [4]byte
 
 func (m *DriverIdentity) walk(f *fields) {
 	if !f.has(FeatureCardEvent) {
-		f.textLen("name_len", "name", 1, &m.Name)
-		f.text("id_card", 20, zeroEnd, &m.IDCard)
-		f.text("licence", 40, zeroEnd, &m.Licence)
-		f.textLen("org_len", "org", 1, &m.Org)
+		f.TextLen("name_len", "name", 1, &m.Name)
+		f.Text("id_card", 20, zeroEnd, &m.IDCard)
+		f.Text("licence", 40, zeroEnd, &m.Licence)
+		f.TextLen("org_len", "org", 1, &m.Org)
 		return
 	}
 	read := m.State == CardInserted && m.ICResult == 0 || m.Name != "" || m.Licence != "" || m.Org != "" || m.IDCard != ""
-	f.code8("state", &m.State, cardStates)
+	f.Code8("state", &m.State, cardStates)
 	f.time("time", &m.Time)
-	if !f.more(m.State == CardInserted || m.ICResult != 0 || read) {
+	if !f.More("ic_result", m.State == CardInserted || m.ICResult != 0 || read) {
 		return
 	}
-	f.code8("ic_result", &m.ICResult, cardResults)
-	if !f.more(read) {
+	f.Code8("ic_result", &m.ICResult, cardResults)
+	if !f.More("name", read) {
 		return
 	}
-	f.textLen("name_len", "name", 1, &m.Name)
-	f.text("licence", 20, zeroEnd, &m.Licence)
-	f.textLen("org_len", "org", 1, &m.Org)
-	f.array("expiry", m.Expiry[:])
+	f.TextLen("name_len", "name", 1, &m.Name)
+	f.Text("licence", 20, zeroEnd, &m.Licence)
+	f.TextLen("org_len", "org", 1, &m.Org)
+	f.Array("expiry", m.Expiry[:])
 	// 2019; some devices send it behind the layout of 2013 as well
-	if !f.more(f.has(FeatureIDCard) || m.IDCard != "" || m.UID != "") {
+	if !f.More("id_card", f.has(FeatureIDCard) || m.IDCard != "" || m.UID != "") {
 		return
 	}
-	f.text("id_card", 20, zeroEnd, &m.IDCard)
-	if f.more(m.UID != "") && (f.mode != decoding || f.left() >= 21) {
-		f.u8("face_match", &m.FaceMatch)
-		f.text("uid", 20, zeroEnd, &m.UID)
+	f.Text("id_card", 20, zeroEnd, &m.IDCard)
+	if f.More("face_match", m.UID != "") && (f.Mode != wire.Decoding || f.Left() >= 21) {
+		f.U8("face_match", &m.FaceMatch)
+		f.Text("uid", 20, zeroEnd, &m.UID)
 	}
 }
 

@@ -3,33 +3,25 @@ package jt808
 import (
 	"errors"
 	"fmt"
+
+	wire "lushao/ingest/fields"
 )
 
 // ErrorKind classes what can be wrong with a frame or a body. Its text is the value of a metric label.
-type ErrorKind uint8
+type ErrorKind = wire.ErrorKind
 
 const (
-	ErrEscape   ErrorKind = iota + 1 // 0x7D followed by neither 0x01 nor 0x02
-	ErrChecksum                      // the XOR does not fit
-	ErrTooLong                       // no closing 0x7E within the limit
-	ErrLength                        // the length in the header does not fit the frame
-	ErrShort                         // a field is cut off by the end of its space
-	ErrValue                         // a value that the standard does not allow
-	ErrLimit                         // a limit of the receiver: parts, bytes
+	ErrEscape   = wire.ErrEscape   // 0x7D followed by neither 0x01 nor 0x02
+	ErrChecksum = wire.ErrChecksum // the XOR does not fit
+	ErrTooLong  = wire.ErrTooLong  // no closing 0x7E within the limit
+	ErrLength   = wire.ErrLength   // the length in the header does not fit the frame
+	ErrShort    = wire.ErrShort    // a field is cut off by the end of its space
+	ErrValue    = wire.ErrValue    // a value that the standard does not allow
+	ErrLimit    = wire.ErrLimit    // a limit of the receiver: parts, bytes
 )
 
-var errorKindNames = [...]string{ErrEscape: "escape", ErrChecksum: "checksum", ErrTooLong: "too_long",
-	ErrLength: "length", ErrShort: "short", ErrValue: "value", ErrLimit: "limit"}
-
-func (k ErrorKind) String() string {
-	if k == 0 || int(k) >= len(errorKindNames) {
-		return "unknown"
-	}
-	return errorKindNames[k]
-}
-
 // ErrorKinds lists every kind, for whoever registers a metric by kind.
-var ErrorKinds = []ErrorKind{ErrEscape, ErrChecksum, ErrTooLong, ErrLength, ErrShort, ErrValue, ErrLimit}
+var ErrorKinds = wire.ErrorKinds
 
 // Error says what is wrong, in which field, and where.
 type Error struct {
@@ -50,4 +42,12 @@ func KindOf(err error) ErrorKind {
 		return e.Kind
 	}
 	return 0
+}
+
+// own makes an error of the walker one of this package.
+func own(err error) error {
+	if e, ok := err.(*wire.Error); ok {
+		return (*Error)(e)
+	}
+	return err
 }

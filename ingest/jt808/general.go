@@ -1,6 +1,10 @@
 package jt808
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	wire "lushao/ingest/fields"
+)
 
 // Results of a general acknowledgement, 0x0001 and 0x8001.
 const (
@@ -23,9 +27,9 @@ type Ack struct {
 }
 
 func (m *Ack) walk(f *fields) {
-	f.u16("ack_serial", &m.Serial)
+	f.U16("ack_serial", &m.Serial)
 	f.id("ack_id", &m.ID)
-	f.code8("result", &m.Result, ackResults)
+	f.Code8("result", &m.Result, ackResults)
 }
 
 // AppendAck appends the body of a general acknowledgement. Unlike AppendBody it allocates nothing.
@@ -52,8 +56,8 @@ func (m *Resend) walk(f *fields) {
 	if f.has(FeatureWideResend) {
 		size = 2
 	}
-	f.u16("first_serial", &m.FirstSerial)
-	numbers(f, "count", "pkg_ids", size, 2, &m.Packages)
+	f.U16("first_serial", &m.FirstSerial)
+	wire.Numbers(f, "count", "pkg_ids", size, 2, &m.Packages)
 }
 
 // ServerTime is 0x8004 (2019): the only time of the protocol that is UTC, not Beijing time.

@@ -1,5 +1,7 @@
 package jt808
 
+import wire "lushao/ingest/fields"
+
 // Flags of TextMessage in 2011 and 2013. 2019 makes bits 0 and 1 a number: 1 service, 2 urgent, 3 notice.
 const (
 	TextUrgent  uint8 = 1 << 0
@@ -20,11 +22,11 @@ type TextMessage struct {
 }
 
 func (m *TextMessage) walk(f *fields) {
-	f.u8("flags", &m.Flags)
+	f.U8("flags", &m.Flags)
 	if f.has(FeatureTextType) {
-		f.code8("text_type", &m.Type, meanings{1: "notice", 2: "service"})
+		f.Code8("text_type", &m.Type, meanings{1: "notice", 2: "service"})
 	}
-	f.textRest("text", &m.Text)
+	f.TextRest("text", &m.Text)
 }
 
 var (
@@ -48,17 +50,17 @@ type EventItem struct {
 
 func (m *SetEvents) walk(f *fields) {
 	const deleteListed = 4
-	f.code8("action", &m.Action, eventActions)
-	if !f.more(m.Action != 0 || len(m.Events) > 0) {
+	f.Code8("action", &m.Action, eventActions)
+	if !f.More("events", m.Action != 0 || len(m.Events) > 0) {
 		return
 	}
-	if f.mode == decoding && f.left() > 0 {
-		m.Lengths = m.Action == deleteListed && f.left()-1 != int(f.b[f.at])
+	if f.Mode == wire.Decoding && f.Left() > 0 {
+		m.Lengths = m.Action == deleteListed && f.Left()-1 != int(f.B[f.At])
 	}
-	list(f, "count", "events", 1, &m.Events, func(f *fields, e *EventItem) {
-		f.u8("id", &e.ID)
+	wire.List(f, "count", "events", 1, &m.Events, func(f *fields, e *EventItem) {
+		f.U8("id", &e.ID)
 		if m.Action != deleteListed || m.Lengths {
-			f.textLen("len", "content", 1, &e.Content)
+			f.TextLen("len", "content", 1, &e.Content)
 		}
 	})
 }
@@ -66,7 +68,7 @@ func (m *SetEvents) walk(f *fields) {
 // EventReport is 0x0301.
 type EventReport struct{ ID uint8 }
 
-func (m *EventReport) walk(f *fields) { f.u8("event_id", &m.ID) }
+func (m *EventReport) walk(f *fields) { f.U8("event_id", &m.ID) }
 
 // Question is 0x8302.
 type Question struct {
@@ -82,11 +84,11 @@ type AnswerItem struct {
 }
 
 func (m *Question) walk(f *fields) {
-	f.u8("flags", &m.Flags)
-	f.textLen("question_len", "question", 1, &m.Question)
-	listRest(f, "answers", &m.Answers, func(f *fields, a *AnswerItem) {
-		f.u8("id", &a.ID)
-		f.textLen("len", "content", 2, &a.Content)
+	f.U8("flags", &m.Flags)
+	f.TextLen("question_len", "question", 1, &m.Question)
+	wire.ListRest(f, "answers", &m.Answers, func(f *fields, a *AnswerItem) {
+		f.U8("id", &a.ID)
+		f.TextLen("len", "content", 2, &a.Content)
 	})
 }
 
@@ -97,8 +99,8 @@ type QuestionAnswer struct {
 }
 
 func (m *QuestionAnswer) walk(f *fields) {
-	f.u16("ack_serial", &m.Serial)
-	f.u8("answer_id", &m.Answer)
+	f.U16("ack_serial", &m.Serial)
+	f.U8("answer_id", &m.Answer)
 }
 
 // InfoMenu is 0x8303.
@@ -114,13 +116,13 @@ type InfoItem struct {
 }
 
 func (m *InfoMenu) walk(f *fields) {
-	f.code8("action", &m.Action, menuActions)
-	if !f.more(m.Action != 0 || len(m.Items) > 0) {
+	f.Code8("action", &m.Action, menuActions)
+	if !f.More("items", m.Action != 0 || len(m.Items) > 0) {
 		return
 	}
-	list(f, "count", "items", 1, &m.Items, func(f *fields, i *InfoItem) {
-		f.u8("info_type", &i.Type)
-		f.textLen("len", "name", 2, &i.Name)
+	wire.List(f, "count", "items", 1, &m.Items, func(f *fields, i *InfoItem) {
+		f.U8("info_type", &i.Type)
+		f.TextLen("len", "name", 2, &i.Name)
 	})
 }
 
@@ -131,8 +133,8 @@ type InfoOrder struct {
 }
 
 func (m *InfoOrder) walk(f *fields) {
-	f.u8("info_type", &m.Type)
-	f.code8("flag", &m.Flag, meanings{0: "cancel", 1: "order"})
+	f.U8("info_type", &m.Type)
+	f.Code8("flag", &m.Flag, meanings{0: "cancel", 1: "order"})
 }
 
 // InfoContent is 0x8304.
@@ -142,8 +144,8 @@ type InfoContent struct {
 }
 
 func (m *InfoContent) walk(f *fields) {
-	f.u8("info_type", &m.Type)
-	f.textLen("len", "content", 2, &m.Content)
+	f.U8("info_type", &m.Type)
+	f.TextLen("len", "content", 2, &m.Content)
 }
 
 // CallBack is 0x8400.
@@ -153,8 +155,8 @@ type CallBack struct {
 }
 
 func (m *CallBack) walk(f *fields) {
-	f.code8("flag", &m.Flag, meanings{0: "normal call", 1: "monitoring"})
-	f.textRest("phone", &m.Phone)
+	f.Code8("flag", &m.Flag, meanings{0: "normal call", 1: "monitoring"})
+	f.TextRest("phone", &m.Phone)
 }
 
 // PhoneBook is 0x8401.
@@ -171,14 +173,14 @@ type Contact struct {
 }
 
 func (m *PhoneBook) walk(f *fields) {
-	f.code8("action", &m.Action, menuActions)
-	if !f.more(m.Action != 0 || len(m.Contacts) > 0) {
+	f.Code8("action", &m.Action, menuActions)
+	if !f.More("contacts", m.Action != 0 || len(m.Contacts) > 0) {
 		return
 	}
-	list(f, "count", "contacts", 1, &m.Contacts, func(f *fields, c *Contact) {
-		f.code8("flag", &c.Flag, meanings{1: "incoming", 2: "outgoing", 3: "both"})
-		f.textLen("phone_len", "phone", 1, &c.Phone)
-		f.textLen("name_len", "name", 1, &c.Name)
+	wire.List(f, "count", "contacts", 1, &m.Contacts, func(f *fields, c *Contact) {
+		f.Code8("flag", &c.Flag, meanings{1: "incoming", 2: "outgoing", 3: "both"})
+		f.TextLen("phone_len", "phone", 1, &c.Phone)
+		f.TextLen("name_len", "name", 1, &c.Name)
 	})
 }
 
@@ -203,48 +205,48 @@ type ControlItem struct {
 
 func (m *VehicleControl) walk(f *fields) {
 	if !f.has(FeatureControlList) {
-		f.u8("flags", &m.Flags)
+		f.U8("flags", &m.Flags)
 		return
 	}
-	if f.mode == decoding {
-		m.Uncounted = f.left() == 3
+	if f.Mode == wire.Decoding {
+		m.Uncounted = f.Left() == 3
 	}
-	if m.Uncounted && (f.mode == decoding || len(m.Controls) == 1 && len(m.Controls[0].Param) == 1) {
-		if f.mode == decoding {
+	if m.Uncounted && (f.Mode == wire.Decoding || len(m.Controls) == 1 && len(m.Controls[0].Param) == 1) {
+		if f.Mode == wire.Decoding {
 			m.Controls = []ControlItem{{}}
 		}
 		c := &m.Controls[0]
-		f.u16("control_id", &c.ID)
-		switch f.mode {
-		case decoding:
-			c.Param = f.take(1, "param")
-		case describing:
-			f.int("param", int64(c.Param[0]))
+		f.U16("control_id", &c.ID)
+		switch f.Mode {
+		case wire.Decoding:
+			c.Param = f.Take(1, "param")
+		case wire.Describing:
+			f.Int("param", int64(c.Param[0]))
 		default:
-			f.bytesRest("param", &c.Param)
+			f.BytesRest("param", &c.Param)
 		}
 		return
 	}
 	left := 0
-	if f.mode == decoding && f.left() >= 2 {
-		left = int(be16(f.b[f.at:]))
+	if f.Mode == wire.Decoding && f.Left() >= 2 {
+		left = int(be16(f.B[f.At:]))
 	}
-	list(f, "count", "controls", 2, &m.Controls, func(f *fields, c *ControlItem) {
+	wire.List(f, "count", "controls", 2, &m.Controls, func(f *fields, c *ControlItem) {
 		left--
-		f.u16("control_id", &c.ID)
+		f.U16("control_id", &c.ID)
 		switch {
-		case f.mode == describing && len(c.Param) == 1:
-			f.int("param", int64(c.Param[0]))
+		case f.Mode == wire.Describing && len(c.Param) == 1:
+			f.Int("param", int64(c.Param[0]))
 			return
-		case f.mode != decoding:
-			f.bytesRest("param", &c.Param)
+		case f.Mode != wire.Decoding:
+			f.BytesRest("param", &c.Param)
 			return
 		}
 		// The length of a maker's control is not told. Where one byte each does not come out, the rest is one's own.
 		n := 1
-		if c.ID != ControlDoors && f.left() != 1+3*left {
-			n = max(f.left(), 0)
+		if c.ID != ControlDoors && f.Left() != 1+3*left {
+			n = max(f.Left(), 0)
 		}
-		c.Param = f.take(n, "param")
+		c.Param = f.Take(n, "param")
 	})
 }

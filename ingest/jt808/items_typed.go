@@ -1,5 +1,7 @@
 package jt808
 
+import wire "lushao/ingest/fields"
+
 // OverspeedItem is additional item 0x11.
 type OverspeedItem struct {
 	PlaceType uint8
@@ -9,9 +11,9 @@ type OverspeedItem struct {
 var placeTypes = meanings{0: "no place", 1: "circle", 2: "rectangle", 3: "polygon", 4: "section"}
 
 func (m *OverspeedItem) walk(f *fields) {
-	f.code8("place_type", &m.PlaceType, placeTypes)
-	if f.more(m.PlaceType != 0 || m.AreaID != 0) {
-		f.u32("area_id", &m.AreaID)
+	f.Code8("place_type", &m.PlaceType, placeTypes)
+	if f.More("area_id", m.PlaceType != 0 || m.AreaID != 0) {
+		f.U32("area_id", &m.AreaID)
 	}
 }
 
@@ -23,9 +25,9 @@ type AreaItem struct {
 }
 
 func (m *AreaItem) walk(f *fields) {
-	f.code8("place_type", &m.PlaceType, meanings{1: "circle", 2: "rectangle", 3: "polygon", 4: "route"})
-	f.u32("area_id", &m.AreaID)
-	f.code8("direction", &m.Direction, meanings{0: "in", 1: "out"})
+	f.Code8("place_type", &m.PlaceType, meanings{1: "circle", 2: "rectangle", 3: "polygon", 4: "route"})
+	f.U32("area_id", &m.AreaID)
+	f.Code8("direction", &m.Direction, meanings{0: "in", 1: "out"})
 }
 
 // SectionItem is additional item 0x13: the time that a section of a route took.
@@ -36,9 +38,9 @@ type SectionItem struct {
 }
 
 func (m *SectionItem) walk(f *fields) {
-	f.u32("section_id", &m.SectionID)
-	f.u16("seconds", &m.Seconds)
-	f.code8("result", &m.Result, meanings{0: "too short", 1: "too long"})
+	f.U32("section_id", &m.SectionID)
+	f.U16("seconds", &m.Seconds)
+	f.Code8("result", &m.Result, meanings{0: "too short", 1: "too long"})
 }
 
 // AbnormalDriving is additional item 0x18 (JT/T 1078-2016; its table prints a length of 2 for 3 bytes).
@@ -49,38 +51,38 @@ type AbnormalDriving struct {
 }
 
 func (m *AbnormalDriving) walk(f *fields) {
-	f.u16("kinds", &m.Kinds)
-	if f.mode == decoding {
-		m.Short = f.left() == 0
+	f.U16("kinds", &m.Kinds)
+	if f.Mode == wire.Decoding {
+		m.Short = f.Left() == 0
 	}
 	if !m.Short {
-		f.u8("fatigue", &m.Fatigue)
+		f.U8("fatigue", &m.Fatigue)
 	}
 }
 
 // describeItems tells what the items of the standard's length say; an item that is absent gives no member.
 func describeItems(f *fields, x Extras) {
 	if v, ok := x.sized(ItemMileage, 4); ok {
-		f.tenths("mileage_km", int64(be32(v)))
+		f.Tenths("mileage_km", int64(be32(v)))
 	}
 	if v, ok := x.sized(ItemFuel, 2); ok {
-		f.tenths("fuel_l", int64(be16(v)))
+		f.Tenths("fuel_l", int64(be16(v)))
 	}
 	if v, ok := x.sized(ItemRecorderSpeed, 2); ok {
-		f.tenths("recorder_speed_kmh", int64(be16(v)))
+		f.Tenths("recorder_speed_kmh", int64(be16(v)))
 	}
 	if v, ok := x.sized(ItemSatellites, 1); ok {
-		f.u8("satellites", &v[0])
+		f.U8("satellites", &v[0])
 	}
 	if v, ok := x.sized(ItemRSSI, 1); ok {
-		f.u8("rssi", &v[0])
+		f.U8("rssi", &v[0])
 	}
 	describeNumber(f, x, ItemAlarmEvent, "alarm_event_id", 2)
 	if v, ok := x.sized(ItemTyrePressure, 30); ok {
-		f.array("tyre_pressure", v)
+		f.Array("tyre_pressure", v)
 	}
 	if v, ok := x.sized(ItemTemperature, 2); ok {
-		f.int("carriage_temperature_c", int64(int16(be16(v))))
+		f.Int("carriage_temperature_c", int64(int16(be16(v))))
 	}
 	describeItem[OverspeedItem](f, x, ItemOverspeed, "overspeed")
 	describeItem[AreaItem](f, x, ItemArea, "area")
@@ -101,8 +103,8 @@ func describeItems(f *fields, x Extras) {
 
 func describeNumber(f *fields, x Extras, id uint8, name string, size int) {
 	if v, ok := x.sized(id, size); ok {
-		in := fields{b: v, end: len(v)}
-		f.uint(name, size, in.uint(name, size, 0))
+		in := fields{Walker: wire.Reader(v)}
+		f.Uint(name, size, in.Uint(name, size, 0))
 	}
 }
 
@@ -127,6 +129,6 @@ func describeItem[T any, P interface {
 	case 1:
 		f.struct1(name, P(&items[0]))
 	default:
-		listRest(f, name, &items, func(f *fields, m *T) { P(m).walk(f) })
+		wire.ListRest(f, name, &items, func(f *fields, m *T) { P(m).walk(f) })
 	}
 }

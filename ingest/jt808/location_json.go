@@ -1,40 +1,44 @@
 package jt808
 
-import "strconv"
+import (
+	"strconv"
+
+	wire "lushao/ingest/fields"
+)
 
 // appendLocationJSON appends the location as an object: its base, what its additional items say, and the items as they
 // came under "extras", by id in hex; an id that comes twice gives a list.
 func appendLocationJSON(dst []byte, l *Location) []byte {
-	f := fields{mode: describing, out: dst}
-	f.object(func() { describeLocation(&f, l) })
-	return f.out
+	f := fields{Walker: wire.Describer(dst)}
+	f.Object(func() { describeLocation(&f, l) })
+	return f.Out
 }
 
 func describeLocation(f *fields, l *Location) {
-	f.u32("alarm", &l.Alarm)
-	f.u32("status", &l.Status)
-	f.truth("located", l.Status&StatusLocated != 0)
-	f.truth("acc", l.Status&StatusACC != 0)
-	f.key("lat")
-	f.out = appendDegrees(f.out, l.Lat, l.Status&StatusSouth != 0)
-	f.key("lon")
-	f.out = appendDegrees(f.out, l.Lon, l.Status&StatusWest != 0)
-	f.int("altitude_m", int64(l.Altitude))
-	f.tenths("speed_kmh", int64(l.Speed))
-	f.u16("course", &l.Direction)
-	f.key("time")
+	f.U32("alarm", &l.Alarm)
+	f.U32("status", &l.Status)
+	f.Truth("located", l.Status&StatusLocated != 0)
+	f.Truth("acc", l.Status&StatusACC != 0)
+	f.Key("lat")
+	f.Out = wire.AppendDegrees(f.Out, l.Lat, l.Status&StatusSouth != 0)
+	f.Key("lon")
+	f.Out = wire.AppendDegrees(f.Out, l.Lon, l.Status&StatusWest != 0)
+	f.Int("altitude_m", int64(l.Altitude))
+	f.Tenths("speed_kmh", int64(l.Speed))
+	f.U16("course", &l.Direction)
+	f.Key("time")
 	if _, ok := l.Time.utcMilli(); ok {
-		f.out = append(f.out, '"')
-		f.out = l.Time.append(f.out, "+08:00")
-		f.out = append(f.out, '"')
+		f.Out = append(f.Out, '"')
+		f.Out = l.Time.append(f.Out, "+08:00")
+		f.Out = append(f.Out, '"')
 	} else {
-		f.out = append(f.out, "null"...)
+		f.Out = append(f.Out, "null"...)
 	}
 	describeItems(f, l.Extras)
-	f.key("extras")
-	f.object(func() { describeExtras(f, l.Extras) })
+	f.Key("extras")
+	f.Object(func() { describeExtras(f, l.Extras) })
 	if l.ExtrasErr != nil {
-		f.note("extras_error", l.ExtrasErr.Error())
+		f.Note("extras_error", l.ExtrasErr.Error())
 	}
 }
 
@@ -50,34 +54,34 @@ func describeExtras(f *fields, x Extras) {
 			continue // written with the first of its id
 		}
 		count[id] = 0
-		f.key(string([]byte{hexDigit(id >> 4), hexDigit(id & 15)}))
+		f.Key(string([]byte{wire.HexDigit(id >> 4), wire.HexDigit(id & 15)}))
 		if n == 1 {
-			f.out = appendHex(f.out, v)
+			f.Out = wire.AppendHex(f.Out, v)
 			continue
 		}
 		sep := byte('[')
 		for i, w := range x.All() {
 			if i == id {
-				f.out = append(f.out, sep)
-				f.out = appendHex(f.out, w)
+				f.Out = append(f.Out, sep)
+				f.Out = wire.AppendHex(f.Out, w)
 				sep = ','
 			}
 		}
-		f.out = append(f.out, ']')
+		f.Out = append(f.Out, ']')
 	}
 }
 
 func (f *fields) truth(name string, v bool) {
-	f.key(name)
-	f.out = strconv.AppendBool(f.out, v)
+	f.Key(name)
+	f.Out = strconv.AppendBool(f.Out, v)
 }
 
 func (f *fields) tenths(name string, v int64) {
-	f.key(name)
-	f.out = appendTenths(f.out, v)
+	f.Key(name)
+	f.Out = wire.AppendTenths(f.Out, v)
 }
 
 func (f *fields) int(name string, v int64) {
-	f.key(name)
-	f.out = strconv.AppendInt(f.out, v, 10)
+	f.Key(name)
+	f.Out = strconv.AppendInt(f.Out, v, 10)
 }

@@ -1,5 +1,7 @@
 package jt808
 
+import wire "lushao/ingest/fields"
+
 const mediaHeadSize = 8
 
 var (
@@ -20,11 +22,11 @@ type MediaHead struct {
 }
 
 func (m *MediaHead) walk(f *fields) {
-	f.u32("media_id", &m.ID)
-	f.code8("media_type", &m.Type, mediaTypes)
-	f.code8("format", &m.Format, mediaFormats)
-	f.code8("event", &m.Event, mediaEvents)
-	f.u8("channel", &m.Channel)
+	f.U32("media_id", &m.ID)
+	f.Code8("media_type", &m.Type, mediaTypes)
+	f.Code8("format", &m.Format, mediaFormats)
+	f.Code8("event", &m.Event, mediaEvents)
+	f.U8("channel", &m.Channel)
 }
 
 // MediaData is 0x0801. Only its first sub-package has the head: reassemble, then decode.
@@ -39,7 +41,7 @@ func (m *MediaData) walk(f *fields) {
 	if f.has(FeatureMediaLocation) {
 		f.locationBase("location", &m.Location)
 	}
-	f.bytesRest("data", &m.Data)
+	f.BytesRest("data", &m.Data)
 }
 
 // MediaAck is 0x8800. When everything arrived it is the id alone.
@@ -49,9 +51,9 @@ type MediaAck struct {
 }
 
 func (m *MediaAck) walk(f *fields) {
-	f.u32("media_id", &m.ID)
-	if f.more(len(m.Packages) > 0) {
-		numbers(f, "count", "pkg_ids", 1, 2, &m.Packages)
+	f.U32("media_id", &m.ID)
+	if f.More("pkg_ids", len(m.Packages) > 0) {
+		wire.Numbers(f, "count", "pkg_ids", 1, 2, &m.Packages)
 	}
 }
 
@@ -70,17 +72,17 @@ type Shoot struct {
 }
 
 func (m *Shoot) walk(f *fields) {
-	f.u8("channel", &m.Channel)
-	f.u16("command", &m.Command)
-	f.u16("interval", &m.Interval)
-	f.code8("save_flag", &m.Save, meanings{0: "upload at once", 1: "store"})
-	f.code8("resolution", &m.Resolution, meanings{0: "lowest", 1: "320x240", 2: "640x480", 3: "800x600", 4: "1024x768",
+	f.U8("channel", &m.Channel)
+	f.U16("command", &m.Command)
+	f.U16("interval", &m.Interval)
+	f.Code8("save_flag", &m.Save, meanings{0: "upload at once", 1: "store"})
+	f.Code8("resolution", &m.Resolution, meanings{0: "lowest", 1: "320x240", 2: "640x480", 3: "800x600", 4: "1024x768",
 		5: "176x144", 6: "352x288", 7: "704x288", 8: "704x576", 0xFF: "highest"})
-	f.u8("quality", &m.Quality)
-	f.u8("brightness", &m.Brightness)
-	f.u8("contrast", &m.Contrast)
-	f.u8("saturation", &m.Saturation)
-	f.u8("chroma", &m.Chroma)
+	f.U8("quality", &m.Quality)
+	f.U8("brightness", &m.Brightness)
+	f.U8("contrast", &m.Contrast)
+	f.U8("saturation", &m.Saturation)
+	f.U8("chroma", &m.Chroma)
 }
 
 // ShootReply is 0x0805.
@@ -91,10 +93,10 @@ type ShootReply struct {
 }
 
 func (m *ShootReply) walk(f *fields) {
-	f.u16("ack_serial", &m.Serial)
-	f.code8("result", &m.Result, meanings{0: "ok", 1: "failed", 2: "channel not supported"})
+	f.U16("ack_serial", &m.Serial)
+	f.Code8("result", &m.Result, meanings{0: "ok", 1: "failed", 2: "channel not supported"})
 	if m.Result == 0 {
-		numbers(f, "count", "media_ids", 2, 4, &m.Media)
+		wire.Numbers(f, "count", "media_ids", 2, 4, &m.Media)
 	}
 }
 
@@ -107,9 +109,9 @@ type MediaSearch struct {
 }
 
 func (m *MediaSearch) walk(f *fields) {
-	f.code8("media_type", &m.Type, mediaTypes)
-	f.u8("channel", &m.Channel)
-	f.code8("event", &m.Event, mediaEvents)
+	f.Code8("media_type", &m.Type, mediaTypes)
+	f.U8("channel", &m.Channel)
+	f.Code8("event", &m.Event, mediaEvents)
 	f.time("start_time", &m.Start)
 	f.time("end_time", &m.End)
 }
@@ -122,7 +124,7 @@ type UploadMedia struct {
 
 func (m *UploadMedia) walk(f *fields) {
 	m.MediaSearch.walk(f)
-	f.code8("delete_flag", &m.Delete, keepDelete)
+	f.Code8("delete_flag", &m.Delete, keepDelete)
 }
 
 // UploadMediaItem is 0x8805.
@@ -132,8 +134,8 @@ type UploadMediaItem struct {
 }
 
 func (m *UploadMediaItem) walk(f *fields) {
-	f.u32("media_id", &m.ID)
-	f.code8("delete_flag", &m.Delete, keepDelete)
+	f.U32("media_id", &m.ID)
+	f.Code8("delete_flag", &m.Delete, keepDelete)
 }
 
 // RecordSound is 0x8804.
@@ -145,10 +147,10 @@ type RecordSound struct {
 }
 
 func (m *RecordSound) walk(f *fields) {
-	f.code8("command", &m.Command, meanings{0: "stop", 1: "start"})
-	f.u16("seconds", &m.Seconds)
-	f.code8("save_flag", &m.Save, meanings{0: "upload at once", 1: "store"})
-	f.code8("sample_rate", &m.Rate, meanings{0: "8K", 1: "11K", 2: "23K", 3: "32K"})
+	f.Code8("command", &m.Command, meanings{0: "stop", 1: "start"})
+	f.U16("seconds", &m.Seconds)
+	f.Code8("save_flag", &m.Save, meanings{0: "upload at once", 1: "store"})
+	f.Code8("sample_rate", &m.Rate, meanings{0: "8K", 1: "11K", 2: "23K", 3: "32K"})
 }
 
 // StoredMediaList is 0x0802. Its count is that of all sub-packages: reassemble, then decode.
@@ -167,14 +169,14 @@ type StoredMedia struct {
 }
 
 func (m *StoredMediaList) walk(f *fields) {
-	f.u16("ack_serial", &m.Serial)
-	list(f, "count", "items", 2, &m.Items, func(f *fields, i *StoredMedia) {
+	f.U16("ack_serial", &m.Serial)
+	wire.List(f, "count", "items", 2, &m.Items, func(f *fields, i *StoredMedia) {
 		if f.has(FeatureMediaLocation) {
-			f.u32("media_id", &i.ID)
+			f.U32("media_id", &i.ID)
 		}
-		f.code8("media_type", &i.Type, mediaTypes)
-		f.u8("channel", &i.Channel)
-		f.code8("event", &i.Event, mediaEvents)
+		f.Code8("media_type", &i.Type, mediaTypes)
+		f.U8("channel", &i.Channel)
+		f.Code8("event", &i.Event, mediaEvents)
 		f.locationBase("location", &i.Location)
 	})
 }

@@ -3,6 +3,8 @@ package jt808
 import (
 	"fmt"
 	"strconv"
+
+	wire "lushao/ingest/fields"
 )
 
 // Ids of parameters that the platform uses, of 0x8103; paramTypes has all.
@@ -71,10 +73,12 @@ func (p Parameter) Struct() Body {
 }
 
 // Uint32Param, Uint16Param, Uint8Param, TextParam and StructParam make parameters.
-func Uint32Param(id, v uint32) Parameter { return Parameter{id, appendUint(nil, 4, uint64(v))} }
+func Uint32Param(id, v uint32) Parameter { return Parameter{id, wire.AppendUint(nil, 4, uint64(v))} }
 
 // Uint16Param makes a parameter of a WORD.
-func Uint16Param(id uint32, v uint16) Parameter { return Parameter{id, appendUint(nil, 2, uint64(v))} }
+func Uint16Param(id uint32, v uint16) Parameter {
+	return Parameter{id, wire.AppendUint(nil, 2, uint64(v))}
+}
 
 // Uint8Param makes a parameter of a BYTE.
 func Uint8Param(id uint32, v uint8) Parameter { return Parameter{id, []byte{v}} }
@@ -97,52 +101,52 @@ type Parameters struct {
 func (m *Parameters) walk(f *fields) {
 	items := m.Items[:min(len(m.Items), 255)]
 	m2 := max(m.Count, uint8(len(items)))
-	f.u8("count", &m2)
-	switch f.mode {
-	case decoding:
+	f.U8("count", &m2)
+	switch f.Mode {
+	case wire.Decoding:
 		m.Count = m2
 		m.read(f)
-	case encoding:
+	case wire.Encoding:
 		for i := range items {
 			walkParameter(f, &items[i])
 		}
-		f.out = append(f.out, m.Tail...)
-	case describing:
-		listRest(f, "params", &items, walkParameter)
+		f.Out = append(f.Out, m.Tail...)
+	case wire.Describing:
+		wire.ListRest(f, "params", &items, walkParameter)
 		if m.Err != nil {
-			f.note("params_error", m.Err.Error())
-			f.key("params_tail")
-			f.out = appendHex(f.out, m.Tail)
+			f.Note("params_error", m.Err.Error())
+			f.Key("params_tail")
+			f.Out = wire.AppendHex(f.Out, m.Tail)
 		}
 	}
 }
 
 func (m *Parameters) read(f *fields) {
-	if f.err != nil {
+	if f.Err != nil {
 		return
 	}
 	for i := range int(m.Count) {
-		at := f.at
-		if f.left() <= 0 {
+		at := f.At
+		if f.Left() <= 0 {
 			m.Err = &Error{ErrShort, "count", at, fmt.Sprintf("says %d, the body ends after %d", m.Count, i)}
 			break
 		}
-		decodeItem(f, &m.Items, walkParameter)
-		if f.err != nil {
-			m.Err, f.err, f.at = f.err, nil, at
-			m.Tail = f.take(f.left(), "tail")
+		wire.DecodeItem(f, &m.Items, walkParameter)
+		if f.Err != nil {
+			m.Err, f.Err, f.At = own(f.Err), nil, at
+			m.Tail = f.Take(f.Left(), "tail")
 			break
 		}
 	}
 }
 
 func walkParameter(f *fields, p *Parameter) {
-	f.u32("id", &p.ID)
-	if f.mode == describing {
+	f.U32("id", &p.ID)
+	if f.Mode == wire.Describing {
 		describeParameter(f, p)
 		return
 	}
-	f.bytesLen("len", "value", 1, &p.Value)
+	f.BytesLen("len", "value", 1, &p.Value)
 }
 
 // SetParameters is 0x8103.
@@ -155,14 +159,14 @@ type ParametersReply struct {
 }
 
 func (m *ParametersReply) walk(f *fields) {
-	f.u16("ack_serial", &m.Serial)
+	f.U16("ack_serial", &m.Serial)
 	m.Parameters.walk(f)
 }
 
 // QueryParameters is 0x8106.
 type QueryParameters struct{ IDs []uint32 }
 
-func (m *QueryParameters) walk(f *fields) { numbers(f, "count", "ids", 1, 4, &m.IDs) }
+func (m *QueryParameters) walk(f *fields) { wire.Numbers(f, "count", "ids", 1, 4, &m.IDs) }
 
 // describeParameter gives the name of the id, and the value by its type: a number, a text, an object, else hex.
 func describeParameter(f *fields, p *Parameter) {
@@ -171,21 +175,21 @@ func describeParameter(f *fields, p *Parameter) {
 		t, known = paramType{"can_id_sample_n", paramBytes}, true
 	}
 	if known {
-		f.note("name", t.name)
+		f.Note("name", t.name)
 	}
-	f.int("len", int64(len(p.Value)))
-	f.key("value")
+	f.Int("len", int64(len(p.Value)))
+	f.Key("value")
 	v, isNumber := p.Uint()
 	s := p.Struct()
 	switch {
 	case known && t.kind == paramNumber && isNumber:
-		f.out = strconv.AppendUint(f.out, v, 10)
+		f.Out = strconv.AppendUint(f.Out, v, 10)
 	case known && t.kind == paramText:
-		f.out = appendString(f.out, p.Text().String())
+		f.Out = wire.AppendString(f.Out, p.Text().String())
 	case s != nil:
-		f.object(func() { s.walk(f) })
+		f.Object(func() { s.walk(f) })
 	default:
-		f.out = appendHex(f.out, p.Value)
+		f.Out = wire.AppendHex(f.Out, p.Value)
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	wire "lushao/ingest/fields"
 )
 
 // paramWidths are the lengths in bytes of the numbers that are no DWORD.
@@ -24,9 +26,9 @@ var paramIDs = func() map[string]uint32 {
 
 // AppendParameterJSON appends the parameter as the object that Describe has for it: id, name, len, value.
 func AppendParameterJSON(dst []byte, p *Parameter) []byte {
-	f := fields{mode: describing, out: dst}
-	f.object(func() { walkParameter(&f, p) })
-	return f.out
+	f := fields{Walker: wire.Describer(dst)}
+	f.Object(func() { walkParameter(&f, p) })
+	return f.Out
 }
 
 // ParseParameterID reads the name of a parameter, or its number, decimal or with 0x.
@@ -63,7 +65,7 @@ func ParseParameter(id uint32, value json.RawMessage) (Parameter, error) {
 		if number >= 1<<(8*width) {
 			return Parameter{}, fmt.Errorf("%s: %d does not fit into %d bytes", paramName(id), number, width)
 		}
-		return Parameter{id, appendUint(nil, width, number)}, nil
+		return Parameter{id, wire.AppendUint(nil, width, number)}, nil
 	case known && t.kind == paramNumber:
 		return Parameter{}, fmt.Errorf("%s is a whole number, not negative", t.name)
 	case isText:

@@ -1,5 +1,7 @@
 package jt808
 
+import wire "lushao/ingest/fields"
+
 // The parameters of the assistance systems of T/JSATL 12-2017. All bits set leave a setting as it is.
 // T/GDRTA 002-2020 has longer layouts for the first two; they are told apart by their length.
 
@@ -17,14 +19,14 @@ type AlarmShots struct {
 }
 
 func (m *AlarmShots) walk(f *fields, prefix string) {
-	f.u8(prefix+"_level_speed", &m.LevelSpeed)
+	f.U8(prefix+"_level_speed", &m.LevelSpeed)
 	m.shots(f, prefix)
 }
 
 func (m *AlarmShots) shots(f *fields, prefix string) {
-	f.u8(prefix+"_video_s", &m.VideoSeconds)
-	f.u8(prefix+"_photos", &m.Photos)
-	f.u8(prefix+"_photo_gap", &m.PhotoGap)
+	f.U8(prefix+"_video_s", &m.VideoSeconds)
+	f.U8(prefix+"_photos", &m.Photos)
+	f.U8(prefix+"_photo_gap", &m.PhotoGap)
 }
 
 // CameraParams begins ADASParams and DSMParams.
@@ -43,19 +45,19 @@ type CameraParams struct {
 }
 
 func (m *CameraParams) walk(f *fields) {
-	f.u8("enable_speed", &m.EnableSpeed)
-	f.u8("volume", &m.Volume)
-	f.code8("active_photo", &m.ActivePhoto, meanings{0: "off", 1: "timed", 2: "by distance", 3: "card inserted"})
-	f.u16("photo_period", &m.PhotoPeriod)
-	f.u16("photo_distance", &m.PhotoDistance)
-	f.u8("photo_count", &m.PhotoCount)
-	f.u8("photo_gap", &m.PhotoGap)
-	f.code8("photo_resolution", &m.PhotoResolution, meanings{1: "352x288", 2: "704x288", 3: "704x576", 4: "640x480",
+	f.U8("enable_speed", &m.EnableSpeed)
+	f.U8("volume", &m.Volume)
+	f.Code8("active_photo", &m.ActivePhoto, meanings{0: "off", 1: "timed", 2: "by distance", 3: "card inserted"})
+	f.U16("photo_period", &m.PhotoPeriod)
+	f.U16("photo_distance", &m.PhotoDistance)
+	f.U8("photo_count", &m.PhotoCount)
+	f.U8("photo_gap", &m.PhotoGap)
+	f.Code8("photo_resolution", &m.PhotoResolution, meanings{1: "352x288", 2: "704x288", 3: "704x576", 4: "640x480",
 		5: "1280x720", 6: "1920x1080"})
-	f.code8("video_resolution", &m.VideoResolution, meanings{1: "CIF", 2: "HD1", 3: "D1", 4: "WD1", 5: "VGA", 6: "720P",
+	f.Code8("video_resolution", &m.VideoResolution, meanings{1: "CIF", 2: "HD1", 3: "D1", 4: "WD1", 5: "VGA", 6: "720P",
 		7: "1080P"})
-	f.u32("alarm_enable", &m.AlarmEnable)
-	f.u32("event_enable", &m.EventEnable)
+	f.U32("alarm_enable", &m.AlarmEnable)
+	f.U32("event_enable", &m.EventEnable)
 }
 
 // ADASParams is parameter 0xF364.
@@ -84,31 +86,31 @@ type ADASParams struct {
 }
 
 func (m *ADASParams) walk(f *fields) {
-	if f.mode == decoding {
-		m.Long = f.left() == adasParamsLong
+	if f.Mode == wire.Decoding {
+		m.Long = f.Left() == adasParamsLong
 	}
 	m.CameraParams.walk(f)
-	f.u8("reserved1", &m.Reserved1)
-	f.u8("obstacle_threshold", &m.ObstacleThreshold)
+	f.U8("reserved1", &m.Reserved1)
+	f.U8("obstacle_threshold", &m.ObstacleThreshold)
 	m.Obstacle.walk(f, "obstacle")
-	f.u8("lane_change_window", &m.LaneChangeWindow)
-	f.u8("lane_change_count", &m.LaneChangeCount)
+	f.U8("lane_change_window", &m.LaneChangeWindow)
+	f.U8("lane_change_count", &m.LaneChangeCount)
 	m.LaneChange.walk(f, "lane_change")
 	m.Departure.walk(f, "departure")
-	f.u8("collision_threshold", &m.CollisionThreshold)
+	f.U8("collision_threshold", &m.CollisionThreshold)
 	m.Collision.walk(f, "collision")
-	f.u8("pedestrian_threshold", &m.PedestrianThreshold)
-	f.u8("pedestrian_enable_speed", &m.PedestrianEnableSpeed)
+	f.U8("pedestrian_threshold", &m.PedestrianThreshold)
+	f.U8("pedestrian_enable_speed", &m.PedestrianEnableSpeed)
 	m.Pedestrian.shots(f, "pedestrian")
-	f.u8("headway_threshold", &m.HeadwayThreshold)
+	f.U8("headway_threshold", &m.HeadwayThreshold)
 	m.Headway.walk(f, "headway")
-	f.u8("sign_photos", &m.SignPhotos)
-	f.u8("sign_photo_gap", &m.SignPhotoGap)
+	f.U8("sign_photos", &m.SignPhotos)
+	f.U8("sign_photo_gap", &m.SignPhotoGap)
 	if m.Long {
 		m.SolidLine.walk(f, "solid_line")
 		m.Aisle.walk(f, "aisle")
 	}
-	f.array("reserved2", m.Reserved2[:])
+	f.Array("reserved2", m.Reserved2[:])
 }
 
 // DSMParams is parameter 0xF365.
@@ -133,27 +135,27 @@ type DSMParams struct {
 }
 
 func (m *DSMParams) walk(f *fields) {
-	if f.mode == decoding {
-		m.Long = f.left() == dsmParamsLong
+	if f.Mode == wire.Decoding {
+		m.Long = f.Left() == dsmParamsLong
 	}
 	m.CameraParams.walk(f)
-	f.u16("smoke_window", &m.SmokeWindow)
-	f.u16("phone_window", &m.PhoneWindow)
-	f.array("reserved1", m.Reserved1[:])
+	f.U16("smoke_window", &m.SmokeWindow)
+	f.U16("phone_window", &m.PhoneWindow)
+	f.Array("reserved1", m.Reserved1[:])
 	m.Fatigue.walk(f, "fatigue")
 	m.Phone.walk(f, "phone")
 	m.Smoke.walk(f, "smoke")
 	m.Distract.walk(f, "distract")
 	m.Abnormal.walk(f, "abnormal")
-	f.code8("identify_trigger", &m.IdentifyTrigger, meanings{0: "off", 1: "timed", 2: "by distance", 3: "card inserted"})
+	f.Code8("identify_trigger", &m.IdentifyTrigger, meanings{0: "off", 1: "timed", 2: "by distance", 3: "card inserted"})
 	if m.Long {
-		f.u8("covered_level_speed", &m.CoveredLevelSpeed)
+		f.U8("covered_level_speed", &m.CoveredLevelSpeed)
 		m.Belt.walk(f, "belt")
 		m.Glasses.walk(f, "glasses")
 		m.HandsOff.walk(f, "hands_off")
 		m.PhonePlay.walk(f, "phone_play")
 	}
-	f.array("reserved2", m.Reserved2[:])
+	f.Array("reserved2", m.Reserved2[:])
 }
 
 // TPMSParams is parameter 0xF366.
@@ -172,17 +174,17 @@ type TPMSParams struct {
 }
 
 func (m *TPMSParams) walk(f *fields) {
-	f.text("tyre_model", 12, zeroEnd, &m.TyreModel)
-	f.u16("pressure_unit", &m.PressureUnit)
-	f.u16("normal_pressure", &m.NormalPressure)
-	f.u16("imbalance", &m.Imbalance)
-	f.u16("slow_leak", &m.SlowLeak)
-	f.u16("low_pressure", &m.LowPressure)
-	f.u16("high_pressure", &m.HighPressure)
-	f.u16("high_temperature", &m.HighTemperature)
-	f.u16("battery", &m.Battery)
-	f.u16("report_period", &m.ReportPeriod)
-	f.array("reserved", m.Reserved[:])
+	f.Text("tyre_model", 12, zeroEnd, &m.TyreModel)
+	f.U16("pressure_unit", &m.PressureUnit)
+	f.U16("normal_pressure", &m.NormalPressure)
+	f.U16("imbalance", &m.Imbalance)
+	f.U16("slow_leak", &m.SlowLeak)
+	f.U16("low_pressure", &m.LowPressure)
+	f.U16("high_pressure", &m.HighPressure)
+	f.U16("high_temperature", &m.HighTemperature)
+	f.U16("battery", &m.Battery)
+	f.U16("report_period", &m.ReportPeriod)
+	f.Array("reserved", m.Reserved[:])
 }
 
 // BSDParams is parameter 0xF367.
@@ -192,6 +194,6 @@ type BSDParams struct {
 }
 
 func (m *BSDParams) walk(f *fields) {
-	f.u8("rear_threshold", &m.RearThreshold)
-	f.u8("side_rear_threshold", &m.SideRearThreshold)
+	f.U8("rear_threshold", &m.RearThreshold)
+	f.U8("side_rear_threshold", &m.SideRearThreshold)
 }

@@ -1,5 +1,7 @@
 package jt808
 
+import wire "lushao/ingest/fields"
+
 // The parameters of JT/T 1078-2016.
 
 // VideoQuality is how one stream is coded.
@@ -17,11 +19,11 @@ var (
 )
 
 func (m *VideoQuality) walk(f *fields, prefix string) {
-	f.code8(prefix+"_mode", &m.Mode, rateModes)
-	f.code8(prefix+"_resolution", &m.Resolution, resolutions)
-	f.u16(prefix+"_key_interval", &m.KeyInterval)
-	f.u8(prefix+"_fps", &m.FPS)
-	f.u32(prefix+"_bitrate", &m.Bitrate)
+	f.Code8(prefix+"_mode", &m.Mode, rateModes)
+	f.Code8(prefix+"_resolution", &m.Resolution, resolutions)
+	f.U16(prefix+"_key_interval", &m.KeyInterval)
+	f.U8(prefix+"_fps", &m.FPS)
+	f.U32(prefix+"_bitrate", &m.Bitrate)
 }
 
 // AVParams is parameter 0x0075.
@@ -34,8 +36,8 @@ type AVParams struct {
 func (m *AVParams) walk(f *fields) {
 	m.Live.walk(f, "live")
 	m.Store.walk(f, "store")
-	f.u16("osd", &m.OSD)
-	f.code8("audio_out", &m.AudioOut, meanings{0: "off", 1: "on"})
+	f.U16("osd", &m.OSD)
+	f.Code8("audio_out", &m.AudioOut, meanings{0: "off", 1: "on"})
 }
 
 // AVChannels is parameter 0x0076. The three counts are those of the channels by kind.
@@ -53,14 +55,14 @@ type AVChannel struct {
 }
 
 func (m *AVChannels) walk(f *fields) {
-	f.u8("av_count", &m.AV)
-	f.u8("audio_count", &m.Audio)
-	f.u8("video_count", &m.Video)
-	listRest(f, "channels", &m.Channels, func(f *fields, c *AVChannel) {
-		f.u8("physical", &c.Physical)
-		f.u8("logical", &c.Logical)
-		f.code8("kind", &c.Kind, avKinds)
-		f.code8("ptz", &c.PTZ, meanings{0: "no", 1: "yes"})
+	f.U8("av_count", &m.AV)
+	f.U8("audio_count", &m.Audio)
+	f.U8("video_count", &m.Video)
+	wire.ListRest(f, "channels", &m.Channels, func(f *fields, c *AVChannel) {
+		f.U8("physical", &c.Physical)
+		f.U8("logical", &c.Logical)
+		f.Code8("kind", &c.Kind, avKinds)
+		f.Code8("ptz", &c.PTZ, meanings{0: "no", 1: "yes"})
 	})
 }
 
@@ -75,11 +77,11 @@ type ChannelVideo struct {
 }
 
 func (m *ChannelVideoList) walk(f *fields) {
-	list(f, "count", "channels", 1, &m.Channels, func(f *fields, c *ChannelVideo) {
-		f.u8("logical", &c.Logical)
+	wire.List(f, "count", "channels", 1, &m.Channels, func(f *fields, c *ChannelVideo) {
+		f.U8("logical", &c.Logical)
 		c.Live.walk(f, "live")
 		c.Store.walk(f, "store")
-		f.u16("osd", &c.OSD)
+		f.U16("osd", &c.OSD)
 	})
 }
 
@@ -91,9 +93,9 @@ type SpecialRecording struct {
 }
 
 func (m *SpecialRecording) walk(f *fields) {
-	f.u8("storage_threshold", &m.Threshold)
-	f.u8("max_minutes", &m.MaxMinutes)
-	f.u8("pre_minutes", &m.PreMinutes)
+	f.U8("storage_threshold", &m.Threshold)
+	f.U8("max_minutes", &m.MaxMinutes)
+	f.U8("pre_minutes", &m.PreMinutes)
 }
 
 // VideoAnalysis is parameter 0x007B.
@@ -103,8 +105,8 @@ type VideoAnalysis struct {
 }
 
 func (m *VideoAnalysis) walk(f *fields) {
-	f.u8("passenger_limit", &m.PassengerLimit)
-	f.u8("fatigue_threshold", &m.FatigueThreshold)
+	f.U8("passenger_limit", &m.PassengerLimit)
+	f.U8("fatigue_threshold", &m.FatigueThreshold)
 }
 
 // SleepWake is parameter 0x007C.
@@ -117,13 +119,13 @@ type SleepWake struct {
 }
 
 func (m *SleepWake) walk(f *fields) {
-	f.u8("wake_mode", &m.Mode)
-	f.u8("wake_condition", &m.Condition)
-	f.u8("wake_days", &m.Days)
-	f.u8("periods_enabled", &m.Periods)
+	f.U8("wake_mode", &m.Mode)
+	f.U8("wake_condition", &m.Condition)
+	f.U8("wake_days", &m.Days)
+	f.U8("periods_enabled", &m.Periods)
 	for i := range m.Times {
 		digit := string(rune('1' + i))
-		f.array("wake"+digit, m.Times[i].Wake[:])
-		f.array("close"+digit, m.Times[i].Close[:])
+		f.Array("wake"+digit, m.Times[i].Wake[:])
+		f.Array("close"+digit, m.Times[i].Close[:])
 	}
 }

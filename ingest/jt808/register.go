@@ -20,24 +20,24 @@ type Register struct {
 }
 
 func (m *Register) walk(f *fields) {
-	f.u16("province_id", &m.Province)
-	f.u16("city_id", &m.City)
+	f.U16("province_id", &m.Province)
+	f.U16("city_id", &m.City)
 	switch {
 	case f.has(FeatureLongIDs):
-		f.text("maker_id", 11, zeroEnd, &m.Maker)
-		f.text("model", 30, zeroFront, &m.Model)
-		f.text("terminal_id", 30, zeroEnd, &m.TerminalID)
+		f.Text("maker_id", 11, zeroEnd, &m.Maker)
+		f.Text("model", 30, zeroFront, &m.Model)
+		f.Text("terminal_id", 30, zeroEnd, &m.TerminalID)
 	case f.has(FeatureLongModel):
-		f.text("maker_id", 5, zeroEnd, &m.Maker)
-		f.text("model", 20, zeroEnd, &m.Model)
-		f.text("terminal_id", 7, zeroEnd, &m.TerminalID)
+		f.Text("maker_id", 5, zeroEnd, &m.Maker)
+		f.Text("model", 20, zeroEnd, &m.Model)
+		f.Text("terminal_id", 7, zeroEnd, &m.TerminalID)
 	default:
-		f.text("maker_id", 5, zeroEnd, &m.Maker)
-		f.text("model", 8, spaceEnd, &m.Model)
-		f.text("terminal_id", 7, zeroEnd, &m.TerminalID)
+		f.Text("maker_id", 5, zeroEnd, &m.Maker)
+		f.Text("model", 8, spaceEnd, &m.Model)
+		f.Text("terminal_id", 7, zeroEnd, &m.TerminalID)
 	}
-	f.code8("plate_color", &m.Color, plateColors)
-	f.textRest("plate", &m.Plate)
+	f.Code8("plate_color", &m.Color, plateColors)
+	f.TextRest("plate", &m.Plate)
 }
 
 // Vehicle is the identity that the terminal claims; without a plate the VIN, of colour 0.
@@ -66,10 +66,10 @@ type RegisterReply struct {
 }
 
 func (m *RegisterReply) walk(f *fields) {
-	f.u16("ack_serial", &m.Serial)
-	f.code8("result", &m.Result, registerResults)
+	f.U16("ack_serial", &m.Serial)
+	f.Code8("result", &m.Result, registerResults)
 	if m.Result == RegisterOK {
-		f.textRest("auth_code", &m.AuthCode)
+		f.TextRest("auth_code", &m.AuthCode)
 	}
 }
 
@@ -82,10 +82,10 @@ type Authenticate struct {
 
 func (m *Authenticate) walk(f *fields) {
 	if !f.has(FeatureAuthDetails) {
-		f.textRest("auth_code", &m.AuthCode)
+		f.TextRest("auth_code", &m.AuthCode)
 		return
 	}
-	f.textLen("auth_len", "auth_code", 1, &m.AuthCode)
-	f.text("imei", 15, zeroEnd, &m.IMEI)
-	f.text("software", 20, zeroEnd, &m.Software)
+	f.TextLen("auth_len", "auth_code", 1, &m.AuthCode)
+	f.Text("imei", 15, zeroEnd, &m.IMEI)
+	f.Text("software", 20, zeroEnd, &m.Software)
 }

@@ -1,5 +1,7 @@
 package jt808
 
+import wire "lushao/ingest/fields"
+
 // LocationReply is 0x0201, the answer to 0x8201, and 0x0500, the result of a vehicle control, whose success is read from
 // the status bits.
 type LocationReply struct {
@@ -8,7 +10,7 @@ type LocationReply struct {
 }
 
 func (m *LocationReply) walk(f *fields) {
-	f.u16("ack_serial", &m.Serial)
+	f.U16("ack_serial", &m.Serial)
 	f.locationRest("location", &m.Location)
 }
 
@@ -19,9 +21,9 @@ type Tracking struct {
 }
 
 func (m *Tracking) walk(f *fields) {
-	f.u16("interval", &m.Interval)
-	if f.more(m.Interval != 0 || m.Validity != 0) {
-		f.u32("validity", &m.Validity)
+	f.U16("interval", &m.Interval)
+	if f.More("validity", m.Interval != 0 || m.Validity != 0) {
+		f.U32("validity", &m.Validity)
 	}
 }
 
@@ -32,8 +34,8 @@ type ConfirmAlarm struct {
 }
 
 func (m *ConfirmAlarm) walk(f *fields) {
-	f.u16("alarm_serial", &m.Serial)
-	f.u32("alarm_types", &m.Types)
+	f.U16("alarm_serial", &m.Serial)
+	f.U32("alarm_types", &m.Types)
 }
 
 // BatchReport is 0x0704 as a whole, for whoever makes or shows one; Batch reads it without allocating.
@@ -46,28 +48,28 @@ type BatchReport struct {
 }
 
 func (m *BatchReport) walk(f *fields) {
-	switch f.mode {
-	case decoding:
+	switch f.Mode {
+	case wire.Decoding:
 		var r Batch
-		if err := r.Decode(f.b[f.at:f.end]); err != nil {
-			f.err = err
+		if err := r.Decode(f.B[f.At:f.End]); err != nil {
+			f.Err = err
 			return
 		}
-		f.at = f.end
+		f.At = f.End
 		m.Count, m.Kind = r.Count, r.Kind
 		var l Location
 		for r.Next(&l) {
 			m.Locations = append(m.Locations, l)
 		}
 		m.Bad, m.Err = r.Bad, r.Err
-	case encoding:
-		f.out = AppendBatch(f.out, m.Kind, m.Locations)
-	case describing:
-		f.u16("count", &m.Count)
-		f.code8("kind", &m.Kind, meanings{BatchNormal: "normal batch", BatchBlindSpots: "blind-area supplement"})
-		listRest(f, "locations", &m.Locations, func(f *fields, l *Location) { describeLocation(f, l) })
+	case wire.Encoding:
+		f.Out = AppendBatch(f.Out, m.Kind, m.Locations)
+	case wire.Describing:
+		f.U16("count", &m.Count)
+		f.Code8("kind", &m.Kind, meanings{BatchNormal: "normal batch", BatchBlindSpots: "blind-area supplement"})
+		wire.ListRest(f, "locations", &m.Locations, func(f *fields, l *Location) { describeLocation(f, l) })
 		if m.Err != nil {
-			f.note("locations_error", m.Err.Error())
+			f.Note("locations_error", m.Err.Error())
 		}
 	}
 }
@@ -86,34 +88,34 @@ type CANItem struct {
 
 func (m *CANData) walk(f *fields) {
 	// The time stands between the count and the items.
-	at := f.at
-	n := uint16(f.uint("count", 2, uint64(min(len(m.Items), 0xFFFF))))
-	f.array("time", m.Time[:])
+	at := f.At
+	n := uint16(f.Uint("count", 2, uint64(min(len(m.Items), 0xFFFF))))
+	f.Array("time", m.Time[:])
 	items := m.Items[:min(len(m.Items), 0xFFFF)]
-	if f.mode != decoding {
-		listRest(f, "items", &items, walkCANItem)
+	if f.Mode != wire.Decoding {
+		wire.ListRest(f, "items", &items, walkCANItem)
 		return
 	}
-	for i := uint16(0); i < n && f.err == nil; i++ {
-		if f.left() <= 0 {
-			f.failAt(ErrShort, at, "count", "more items than the body has")
+	for i := uint16(0); i < n && f.Err == nil; i++ {
+		if f.Left() <= 0 {
+			f.FailAt(ErrShort, at, "count", "more items than the body has")
 			return
 		}
-		decodeItem(f, &m.Items, walkCANItem)
+		wire.DecodeItem(f, &m.Items, walkCANItem)
 	}
 }
 
 func walkCANItem(f *fields, m *CANItem) {
-	f.u32("can_id", &m.ID)
-	f.array("data", m.Data[:])
+	f.U32("can_id", &m.ID)
+	f.Array("data", m.Data[:])
 }
 
 // Waybill is 0x0701; the standard leaves the form of the content open.
 type Waybill struct{ Content []byte }
 
 func (m *Waybill) walk(f *fields) {
-	f.bytesLen("len", "content", 4, &m.Content)
-	if f.mode == describing {
-		f.note("content_text", Text(m.Content).String())
+	f.BytesLen("len", "content", 4, &m.Content)
+	if f.Mode == wire.Describing {
+		f.Note("content_text", Text(m.Content).String())
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"lushao/ingest"
+
+	wire "lushao/ingest/fields"
 )
 
 // The lengths of the alarm mark: T/JSATL 12-2017, and T/GDRTA 002-2020 with its longer terminal id.
@@ -26,17 +28,17 @@ func (m *AlarmMark) walk(f *fields, long bool) {
 	if long {
 		id, reserved = 30, 2
 	}
-	f.text("terminal_id", id, zeroEnd, &m.TerminalID)
+	f.Text("terminal_id", id, zeroEnd, &m.TerminalID)
 	f.time("time", &m.Time)
-	f.u8("seq", &m.Seq)
-	f.u8("attachments", &m.Attachments)
-	m.Reserved = uint16(f.uint("reserved", reserved, uint64(m.Reserved)))
+	f.U8("seq", &m.Seq)
+	f.U8("attachments", &m.Attachments)
+	m.Reserved = uint16(f.Uint("reserved", reserved, uint64(m.Reserved)))
 }
 
 func (f *fields) mark(m *AlarmMark, long bool) {
-	if f.mode == describing {
-		f.key("mark")
-		f.object(func() { m.walk(f, long) })
+	if f.Mode == wire.Describing {
+		f.Key("mark")
+		f.Object(func() { m.walk(f, long) })
 		return
 	}
 	m.walk(f, long)
@@ -54,27 +56,27 @@ type AlarmPlace struct {
 }
 
 func (m *AlarmPlace) walk(f *fields) {
-	f.u8("speed", &m.Speed)
-	f.u16("altitude", &m.Altitude)
-	f.degrees("lat", &m.Lat, false)
-	f.degrees("lon", &m.Lon, false)
+	f.U8("speed", &m.Speed)
+	f.U16("altitude", &m.Altitude)
+	f.Degrees("lat", &m.Lat, false)
+	f.Degrees("lon", &m.Lon, false)
 	f.time("time", &m.Time)
-	f.u16("vehicle_state", &m.VehicleState)
+	f.U16("vehicle_state", &m.VehicleState)
 	f.mark(&m.Mark, m.Long)
 }
 
 // chooseMark tells the layouts apart by the length of the item: the ids 0x64 to 0x67 carry other things on terminals
 // that do not follow either standard.
 func (m *AlarmPlace) chooseMark(f *fields, short, long int) {
-	if f.mode != decoding {
+	if f.Mode != wire.Decoding {
 		return
 	}
-	switch f.left() {
+	switch f.Left() {
 	case short:
 	case long:
 		m.Long = true
 	default:
-		f.fail(ErrLength, "len", fmt.Sprintf("item of %d bytes, want %d or %d", f.left(), short, long))
+		f.Fail(ErrLength, "len", fmt.Sprintf("item of %d bytes, want %d or %d", f.Left(), short, long))
 	}
 }
 
@@ -108,16 +110,16 @@ type ADAS struct {
 
 func (m *ADAS) walk(f *fields) {
 	m.chooseMark(f, 31+markSize, 31+markSizeLong)
-	f.u32("alarm_id", &m.AlarmID)
-	f.code8("flag", &m.Flag, alarmFlags)
-	f.code8("kind", &m.Kind, adasKinds)
-	f.code8("level", &m.Level, alarmLevel)
-	f.u8("front_speed", &m.FrontSpeed)
-	f.u8("front_distance", &m.FrontDistance)
-	f.code8("deviation", &m.Deviation, meanings{0: "none", 1: "left", 2: "right"})
-	f.code8("sign_type", &m.SignType, meanings{0: "none", 1: "speed limit", 2: "height limit", 3: "weight limit",
+	f.U32("alarm_id", &m.AlarmID)
+	f.Code8("flag", &m.Flag, alarmFlags)
+	f.Code8("kind", &m.Kind, adasKinds)
+	f.Code8("level", &m.Level, alarmLevel)
+	f.U8("front_speed", &m.FrontSpeed)
+	f.U8("front_distance", &m.FrontDistance)
+	f.Code8("deviation", &m.Deviation, meanings{0: "none", 1: "left", 2: "right"})
+	f.Code8("sign_type", &m.SignType, meanings{0: "none", 1: "speed limit", 2: "height limit", 3: "weight limit",
 		4: "no entry", 5: "no stopping"})
-	f.u8("sign_value", &m.SignValue)
+	f.U8("sign_value", &m.SignValue)
 	m.AlarmPlace.walk(f)
 }
 
@@ -134,16 +136,16 @@ type DSM struct {
 
 func (m *DSM) walk(f *fields) {
 	m.chooseMark(f, 31+markSize, 31+markSizeLong)
-	f.u32("alarm_id", &m.AlarmID)
-	f.code8("flag", &m.Flag, alarmFlags)
+	f.U32("alarm_id", &m.AlarmID)
+	f.Code8("flag", &m.Flag, alarmFlags)
 	kinds := dsmKinds
 	if m.Long {
 		kinds = dsmKindsLong
 	}
-	f.code8("kind", &m.Kind, kinds)
-	f.code8("level", &m.Level, alarmLevel)
-	f.u8("fatigue", &m.Fatigue)
-	f.array("reserved", m.Reserved[:])
+	f.Code8("kind", &m.Kind, kinds)
+	f.Code8("level", &m.Level, alarmLevel)
+	f.U8("fatigue", &m.Fatigue)
+	f.Array("reserved", m.Reserved[:])
 	m.AlarmPlace.walk(f)
 }
 
@@ -157,9 +159,9 @@ type BSD struct {
 
 func (m *BSD) walk(f *fields) {
 	m.chooseMark(f, 25+markSize, 25+markSizeLong)
-	f.u32("alarm_id", &m.AlarmID)
-	f.code8("flag", &m.Flag, alarmFlags)
-	f.code8("kind", &m.Kind, bsdKinds)
+	f.U32("alarm_id", &m.AlarmID)
+	f.Code8("flag", &m.Flag, alarmFlags)
+	f.Code8("kind", &m.Kind, bsdKinds)
 	m.AlarmPlace.walk(f)
 }
 
@@ -183,25 +185,25 @@ type Tyre struct {
 }
 
 func (m *TPMS) walk(f *fields) {
-	if f.mode == decoding {
-		m.Long, m.WidePosition, _ = tpmsLayout(f.b[f.at:f.end])
+	if f.Mode == wire.Decoding {
+		m.Long, m.WidePosition, _ = tpmsLayout(f.B[f.At:f.End])
 	}
-	f.u32("alarm_id", &m.AlarmID)
-	f.code8("flag", &m.Flag, alarmFlags)
+	f.U32("alarm_id", &m.AlarmID)
+	f.Code8("flag", &m.Flag, alarmFlags)
 	m.AlarmPlace.walk(f)
 	size := 1
 	if m.WidePosition {
 		size = 2
 	}
-	list(f, "count", "tyres", 1, &m.Tyres, func(f *fields, t *Tyre) {
-		t.Position = uint16(f.uint("position", size, uint64(t.Position)))
-		f.u16("kinds", &t.Kinds)
-		f.u16("pressure", &t.Pressure)
-		f.u16("temperature", &t.Temperature)
-		f.u16("battery", &t.Battery)
+	wire.List(f, "count", "tyres", 1, &m.Tyres, func(f *fields, t *Tyre) {
+		t.Position = uint16(f.Uint("position", size, uint64(t.Position)))
+		f.U16("kinds", &t.Kinds)
+		f.U16("pressure", &t.Pressure)
+		f.U16("temperature", &t.Temperature)
+		f.U16("battery", &t.Battery)
 	})
-	if f.mode == decoding && f.left() != 0 {
-		f.fail(ErrLength, "len", fmt.Sprintf("item of %d bytes fits no count of tyres", f.end))
+	if f.Mode == wire.Decoding && f.Left() != 0 {
+		f.Fail(ErrLength, "len", fmt.Sprintf("item of %d bytes fits no count of tyres", f.End))
 	}
 }
 

@@ -1,6 +1,10 @@
 package jt808
 
-import "strings"
+import (
+	"strings"
+
+	wire "lushao/ingest/fields"
+)
 
 // Commands of TerminalControl.
 const (
@@ -24,9 +28,9 @@ type TerminalControl struct {
 }
 
 func (m *TerminalControl) walk(f *fields) {
-	f.code8("command", &m.Command, controlCommands)
-	if f.more(m.Args != "") {
-		f.textRest("args", &m.Args)
+	f.Code8("command", &m.Command, controlCommands)
+	if f.More("args", m.Args != "") {
+		f.TextRest("args", &m.Args)
 	}
 }
 
@@ -55,19 +59,19 @@ func (m *Attributes) walk(f *fields) {
 	maker, model, id := 5, 20, 7
 	if f.has(FeatureLongIDs) {
 		model, id = 30, 30
-		if len(m.Maker) > 5 || f.mode == decoding && !attributesFit(f.b[f.at:f.end], 5) && attributesFit(f.b[f.at:f.end], 11) {
+		if len(m.Maker) > 5 || f.Mode == wire.Decoding && !attributesFit(f.B[f.At:f.End], 5) && attributesFit(f.B[f.At:f.End], 11) {
 			maker = 11
 		}
 	}
-	f.u16("terminal_type", &m.TerminalType)
-	f.text("maker_id", maker, zeroEnd, &m.Maker)
-	f.text("model", model, zeroEnd, &m.Model)
-	f.text("terminal_id", id, zeroEnd, &m.TerminalID)
-	f.array("iccid", m.ICCID[:])
-	f.textLen("hw_len", "hw_version", 1, &m.Hardware)
-	f.textLen("fw_len", "fw_version", 1, &m.Firmware)
-	f.u8("gnss_props", &m.GNSS)
-	f.u8("comm_props", &m.Comm)
+	f.U16("terminal_type", &m.TerminalType)
+	f.Text("maker_id", maker, zeroEnd, &m.Maker)
+	f.Text("model", model, zeroEnd, &m.Model)
+	f.Text("terminal_id", id, zeroEnd, &m.TerminalID)
+	f.Array("iccid", m.ICCID[:])
+	f.TextLen("hw_len", "hw_version", 1, &m.Hardware)
+	f.TextLen("fw_len", "fw_version", 1, &m.Firmware)
+	f.U8("gnss_props", &m.GNSS)
+	f.U8("comm_props", &m.Comm)
 }
 
 // attributesFit reports whether a body of 2019 with a maker of that size ends exactly where its lengths say.
@@ -94,10 +98,10 @@ type UpgradePackage struct {
 }
 
 func (m *UpgradePackage) walk(f *fields) {
-	f.code8("upgrade_type", &m.Type, upgradeTypes)
-	f.text("maker_id", 5, zeroEnd, &m.Maker)
-	f.textLen("version_len", "version", 1, &m.Version)
-	f.bytesLen("data_len", "data", 4, &m.Data)
+	f.Code8("upgrade_type", &m.Type, upgradeTypes)
+	f.Text("maker_id", 5, zeroEnd, &m.Maker)
+	f.TextLen("version_len", "version", 1, &m.Version)
+	f.BytesLen("data_len", "data", 4, &m.Data)
 }
 
 // UpgradeResult is 0x0108.
@@ -107,8 +111,8 @@ type UpgradeResult struct {
 }
 
 func (m *UpgradeResult) walk(f *fields) {
-	f.code8("upgrade_type", &m.Type, upgradeTypes)
-	f.code8("result", &m.Result, meanings{0: "ok", 1: "failed", 2: "cancelled", 0x10: "device not found",
+	f.Code8("upgrade_type", &m.Type, upgradeTypes)
+	f.Code8("result", &m.Result, meanings{0: "ok", 1: "failed", 2: "cancelled", 0x10: "device not found",
 		0x11: "hardware not supported", 0x12: "same version", 0x13: "version not supported"})
 }
 
@@ -122,11 +126,11 @@ type UpgradeProgress struct {
 }
 
 func (m *UpgradeProgress) walk(f *fields) {
-	f.u16("serial", &m.Serial)
-	f.code8("upgrade_type", &m.Type, upgradeTypes)
-	f.code8("state", &m.State, meanings{1: "downloading", 2: "downloaded", 3: "download failed", 4: "installing",
+	f.U16("serial", &m.Serial)
+	f.Code8("upgrade_type", &m.Type, upgradeTypes)
+	f.Code8("state", &m.State, meanings{1: "downloading", 2: "downloaded", 3: "download failed", 4: "installing",
 		5: "installed", 6: "install failed", 7: "no device", 8: "hardware unsupported", 9: "same version",
 		10: "version unsupported", 11: "other"})
-	f.u8("percent", &m.Percent)
-	f.u8("error", &m.Error)
+	f.U8("percent", &m.Percent)
+	f.U8("error", &m.Error)
 }

@@ -1,5 +1,7 @@
 package jt808
 
+import wire "lushao/ingest/fields"
+
 // Time is a BCD[6] of the standard, YY-MM-DD-hh-mm-ss in Beijing time (GMT+8), the year from 2000 on. The bytes are
 // kept: some fields allow what is no date, such as 00-00-00 for every day.
 type Time [6]byte
@@ -105,7 +107,7 @@ func (t Time) String() string { return string(t.append(nil, "+08:00")) }
 func (t Time) append(dst []byte, zone string) []byte {
 	if _, ok := t.utcMilli(); !ok {
 		for _, b := range t {
-			dst = append(dst, hexDigit(b>>4), hexDigit(b&15))
+			dst = append(dst, wire.HexDigit(b>>4), wire.HexDigit(b&15))
 		}
 		return dst
 	}
@@ -121,8 +123,6 @@ func (t Time) append(dst []byte, zone string) []byte {
 
 // clock is hh:mm:ss of the digits.
 func (t Time) clock() string {
-	return string([]byte{hexDigit(t[3] >> 4), hexDigit(t[3] & 15), ':', hexDigit(t[4] >> 4), hexDigit(t[4] & 15), ':',
-		hexDigit(t[5] >> 4), hexDigit(t[5] & 15)})
+	return string([]byte{wire.HexDigit(t[3] >> 4), wire.HexDigit(t[3] & 15), ':', wire.HexDigit(t[4] >> 4), wire.HexDigit(t[4] & 15), ':',
+		wire.HexDigit(t[5] >> 4), wire.HexDigit(t[5] & 15)})
 }
-
-func hexDigit(b byte) byte { return "0123456789abcdef"[b] }

@@ -1,5 +1,7 @@
 package jt808
 
+import wire "lushao/ingest/fields"
+
 // RecorderCommand is 0x8700, which asks the driving recorder, and 0x8701, which sets it. The packet of GB/T 19056 is
 // kept as it is.
 type RecorderCommand struct {
@@ -8,9 +10,9 @@ type RecorderCommand struct {
 }
 
 func (m *RecorderCommand) walk(f *fields) {
-	f.code8("command", &m.Command, recorderCommands)
-	if f.more(len(m.Data) > 0) {
-		f.bytesRest("data", &m.Data)
+	f.Code8("command", &m.Command, recorderCommands)
+	if f.More("data", len(m.Data) > 0) {
+		f.BytesRest("data", &m.Data)
 	}
 }
 
@@ -22,10 +24,10 @@ type RecorderData struct {
 }
 
 func (m *RecorderData) walk(f *fields) {
-	f.u16("ack_serial", &m.Serial)
-	f.code8("command", &m.Command, recorderCommands)
-	if f.more(len(m.Data) > 0) {
-		f.bytesRest("data", &m.Data)
+	f.U16("ack_serial", &m.Serial)
+	f.Code8("command", &m.Command, recorderCommands)
+	if f.More("data", len(m.Data) > 0) {
+		f.BytesRest("data", &m.Data)
 	}
 }
 
@@ -52,13 +54,13 @@ type PassThrough struct {
 }
 
 func (m *PassThrough) walk(f *fields) {
-	f.code8("type", &m.Type, meanings{PassGNSS: "GNSS module data", PassICCard: "transport permit IC card",
+	f.Code8("type", &m.Type, meanings{PassGNSS: "GNSS module data", PassICCard: "transport permit IC card",
 		PassSerial1: "serial port 1", PassSerial2: "serial port 2", PassPeripheralState: "peripheral state",
 		PassPeripheralInfo: "peripheral information"})
-	if f.more(len(m.Content) > 0) {
-		f.bytesRest("content", &m.Content)
+	if f.More("content", len(m.Content) > 0) {
+		f.BytesRest("content", &m.Content)
 	}
-	if f.mode != describing || m.Type != PassPeripheralState && m.Type != PassPeripheralInfo {
+	if f.Mode != wire.Describing || m.Type != PassPeripheralState && m.Type != PassPeripheralInfo {
 		return
 	}
 	// Up and down have different contents under the same type; the one that takes exactly all of it is meant.
@@ -77,7 +79,7 @@ func (m *PassThrough) walk(f *fields) {
 // PeripheralQuery is the content of 0x8900 with type PassPeripheralState or PassPeripheralInfo (T/JSATL 12-2017).
 type PeripheralQuery struct{ IDs []uint8 }
 
-func (m *PeripheralQuery) walk(f *fields) { numbers(f, "count", "peripheral_ids", 1, 1, &m.IDs) }
+func (m *PeripheralQuery) walk(f *fields) { wire.Numbers(f, "count", "peripheral_ids", 1, 1, &m.IDs) }
 
 // Peripherals is the content of 0x0900 with those types.
 type Peripherals struct {
@@ -105,18 +107,18 @@ func AppendPeripherals(dst []byte, kind uint8, items []Peripheral) []byte {
 }
 
 func (m *Peripherals) walk(f *fields) {
-	list(f, "count", "items", 1, &m.Items, func(f *fields, p *Peripheral) {
-		f.u8("peripheral_id", &p.ID)
+	wire.List(f, "count", "items", 1, &m.Items, func(f *fields, p *Peripheral) {
+		f.U8("peripheral_id", &p.ID)
 		var inner Body = &p.State
 		if m.info {
 			inner = &p.Info
 		}
 		n := 0
-		if f.mode != decoding {
+		if f.Mode != wire.Decoding {
 			n = len(AppendBody(nil, f.ed, inner))
 		}
-		n = int(f.uint("len", 1, uint64(n)))
-		f.within(n, "content", func() { inner.walk(f) })
+		n = int(f.Uint("len", 1, uint64(n)))
+		f.Within(n, "content", func() { inner.walk(f) })
 	})
 }
 
@@ -127,26 +129,26 @@ type PeripheralState struct {
 }
 
 func (m *PeripheralState) walk(f *fields) {
-	f.code8("work_state", &m.Work, meanings{1: "normal", 2: "standby", 3: "upgrading", 4: "abnormal", 0x10: "disconnected"})
-	f.u32("alarm_state", &m.Alarm)
+	f.Code8("work_state", &m.Work, meanings{1: "normal", 2: "standby", 3: "upgrading", 4: "abnormal", 0x10: "disconnected"})
+	f.U32("alarm_state", &m.Alarm)
 }
 
 // PeripheralInfo is what a peripheral is.
 type PeripheralInfo struct{ Company, Model, Hardware, Software, DeviceID, Customer Text }
 
 func (m *PeripheralInfo) walk(f *fields) {
-	f.textLen("company_len", "company", 1, &m.Company)
-	f.textLen("model_len", "model", 1, &m.Model)
-	f.textLen("hw_len", "hw_version", 1, &m.Hardware)
-	f.textLen("sw_len", "sw_version", 1, &m.Software)
-	f.textLen("device_id_len", "device_id", 1, &m.DeviceID)
-	f.textLen("customer_len", "customer", 1, &m.Customer)
+	f.TextLen("company_len", "company", 1, &m.Company)
+	f.TextLen("model_len", "model", 1, &m.Model)
+	f.TextLen("hw_len", "hw_version", 1, &m.Hardware)
+	f.TextLen("sw_len", "sw_version", 1, &m.Software)
+	f.TextLen("device_id_len", "device_id", 1, &m.DeviceID)
+	f.TextLen("customer_len", "customer", 1, &m.Customer)
 }
 
 // Compressed is 0x0901. The data are GZIP; of what, a body or a frame, the standard does not say.
 type Compressed struct{ Data []byte }
 
-func (m *Compressed) walk(f *fields) { f.bytesLen("len", "data", 4, &m.Data) }
+func (m *Compressed) walk(f *fields) { f.BytesLen("len", "data", 4, &m.Data) }
 
 // PublicKey is the RSA key of 0x8A00 and 0x0A00.
 type PublicKey struct {
@@ -155,6 +157,6 @@ type PublicKey struct {
 }
 
 func (m *PublicKey) walk(f *fields) {
-	f.u32("e", &m.E)
-	f.array("n", m.N[:])
+	f.U32("e", &m.E)
+	f.Array("n", m.N[:])
 }

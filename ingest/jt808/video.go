@@ -1,5 +1,7 @@
 package jt808
 
+import wire "lushao/ingest/fields"
+
 // The messages of JT/T 1078-2016 on the 808 link.
 
 var (
@@ -28,15 +30,15 @@ type AVAttributes struct {
 }
 
 func (m *AVAttributes) walk(f *fields) {
-	f.code8("audio_codec", &m.AudioCodec, codecs)
-	f.u8("audio_tracks", &m.AudioTracks)
-	f.code8("sample_rate", &m.SampleRate, meanings{0: "8 kHz", 1: "22.05 kHz", 2: "44.1 kHz", 3: "48 kHz"})
-	f.code8("sample_bits", &m.SampleBits, meanings{0: "8 bit", 1: "16 bit", 2: "32 bit"})
-	f.u16("audio_frame_len", &m.AudioFrameLen)
-	f.code8("audio_out", &m.AudioOut, meanings{0: "no", 1: "yes"})
-	f.code8("video_codec", &m.VideoCodec, codecs)
-	f.u8("max_audio_channels", &m.MaxAudioChannels)
-	f.u8("max_video_channels", &m.MaxVideoChannels)
+	f.Code8("audio_codec", &m.AudioCodec, codecs)
+	f.U8("audio_tracks", &m.AudioTracks)
+	f.Code8("sample_rate", &m.SampleRate, meanings{0: "8 kHz", 1: "22.05 kHz", 2: "44.1 kHz", 3: "48 kHz"})
+	f.Code8("sample_bits", &m.SampleBits, meanings{0: "8 bit", 1: "16 bit", 2: "32 bit"})
+	f.U16("audio_frame_len", &m.AudioFrameLen)
+	f.Code8("audio_out", &m.AudioOut, meanings{0: "no", 1: "yes"})
+	f.Code8("video_codec", &m.VideoCodec, codecs)
+	f.U8("max_audio_channels", &m.MaxAudioChannels)
+	f.U8("max_video_channels", &m.MaxVideoChannels)
 }
 
 // PassengerFlow is 0x1005.
@@ -48,8 +50,8 @@ type PassengerFlow struct {
 func (m *PassengerFlow) walk(f *fields) {
 	f.time("start_time", &m.Start)
 	f.time("end_time", &m.End)
-	f.u16("boarding", &m.Boarding)
-	f.u16("alighting", &m.Alighting)
+	f.U16("boarding", &m.Boarding)
+	f.U16("alighting", &m.Alighting)
 }
 
 // StartStream is 0x9101.
@@ -62,13 +64,13 @@ type StartStream struct {
 }
 
 func (m *StartStream) walk(f *fields) {
-	f.textLen("ip_len", "ip", 1, &m.IP)
-	f.u16("tcp_port", &m.TCPPort)
-	f.u16("udp_port", &m.UDPPort)
-	f.u8("channel", &m.Channel)
-	f.code8("data_type", &m.DataType, meanings{0: "audio and video", 1: "video", 2: "two-way talk", 3: "listen",
+	f.TextLen("ip_len", "ip", 1, &m.IP)
+	f.U16("tcp_port", &m.TCPPort)
+	f.U16("udp_port", &m.UDPPort)
+	f.U8("channel", &m.Channel)
+	f.Code8("data_type", &m.DataType, meanings{0: "audio and video", 1: "video", 2: "two-way talk", 3: "listen",
 		4: "broadcast", 5: "pass-through"})
-	f.code8("stream", &m.Stream, liveStreams)
+	f.Code8("stream", &m.Stream, liveStreams)
 }
 
 // ControlStream is 0x9102.
@@ -80,10 +82,10 @@ type ControlStream struct {
 }
 
 func (m *ControlStream) walk(f *fields) {
-	f.u8("channel", &m.Channel)
-	f.code8("command", &m.Command, meanings{0: "close", 1: "switch stream", 2: "pause", 3: "resume", 4: "close two-way talk"})
-	f.code8("close_kind", &m.Close, meanings{0: "both", 1: "audio only", 2: "video only"})
-	f.code8("stream", &m.Stream, liveStreams)
+	f.U8("channel", &m.Channel)
+	f.Code8("command", &m.Command, meanings{0: "close", 1: "switch stream", 2: "pause", 3: "resume", 4: "close two-way talk"})
+	f.Code8("close_kind", &m.Close, meanings{0: "both", 1: "audio only", 2: "video only"})
+	f.Code8("stream", &m.Stream, liveStreams)
 }
 
 // StreamStatus is 0x9105.
@@ -93,8 +95,8 @@ type StreamStatus struct {
 }
 
 func (m *StreamStatus) walk(f *fields) {
-	f.u8("channel", &m.Channel)
-	f.u8("loss", &m.Loss)
+	f.U8("channel", &m.Channel)
+	f.U8("loss", &m.Loss)
 }
 
 // QueryResources is 0x9205.
@@ -108,13 +110,13 @@ type QueryResources struct {
 }
 
 func (m *QueryResources) walk(f *fields) {
-	f.u8("channel", &m.Channel)
+	f.U8("channel", &m.Channel)
 	f.time("start_time", &m.Start)
 	f.time("end_time", &m.End)
-	f.u64("alarm_mask", &m.AlarmMask)
-	f.code8("media_type", &m.Type, avKinds)
-	f.code8("stream", &m.Stream, streamKinds)
-	f.code8("storage", &m.Storage, storageKinds)
+	f.U64("alarm_mask", &m.AlarmMask)
+	f.Code8("media_type", &m.Type, avKinds)
+	f.Code8("stream", &m.Stream, streamKinds)
+	f.Code8("storage", &m.Storage, storageKinds)
 }
 
 // ResourceList is 0x1205. Its count is that of all sub-packages: reassemble, then decode.
@@ -130,10 +132,10 @@ type Resource struct {
 }
 
 func (m *ResourceList) walk(f *fields) {
-	f.u16("ack_serial", &m.Serial)
-	list(f, "count", "items", 4, &m.Items, func(f *fields, r *Resource) {
+	f.U16("ack_serial", &m.Serial)
+	wire.List(f, "count", "items", 4, &m.Items, func(f *fields, r *Resource) {
 		r.QueryResources.walk(f)
-		f.u32("file_size", &r.Size)
+		f.U32("file_size", &r.Size)
 	})
 }
 
@@ -153,15 +155,15 @@ type StartPlayback struct {
 var playSpeeds = meanings{0: "invalid", 1: "x1", 2: "x2", 3: "x4", 4: "x8", 5: "x16"}
 
 func (m *StartPlayback) walk(f *fields) {
-	f.textLen("ip_len", "ip", 1, &m.IP)
-	f.u16("tcp_port", &m.TCPPort)
-	f.u16("udp_port", &m.UDPPort)
-	f.u8("channel", &m.Channel)
-	f.code8("media_type", &m.Type, avKinds)
-	f.code8("stream", &m.Stream, streamKinds)
-	f.code8("storage", &m.Storage, storageKinds)
-	f.code8("mode", &m.Mode, meanings{0: "normal", 1: "fast forward", 2: "key-frame rewind", 3: "key-frame play", 4: "single frame"})
-	f.code8("speed", &m.Speed, playSpeeds)
+	f.TextLen("ip_len", "ip", 1, &m.IP)
+	f.U16("tcp_port", &m.TCPPort)
+	f.U16("udp_port", &m.UDPPort)
+	f.U8("channel", &m.Channel)
+	f.Code8("media_type", &m.Type, avKinds)
+	f.Code8("stream", &m.Stream, streamKinds)
+	f.Code8("storage", &m.Storage, storageKinds)
+	f.Code8("mode", &m.Mode, meanings{0: "normal", 1: "fast forward", 2: "key-frame rewind", 3: "key-frame play", 4: "single frame"})
+	f.Code8("speed", &m.Speed, playSpeeds)
 	f.time("start_time", &m.Start)
 	f.time("end_time", &m.End)
 }
@@ -175,10 +177,10 @@ type ControlPlayback struct {
 }
 
 func (m *ControlPlayback) walk(f *fields) {
-	f.u8("channel", &m.Channel)
-	f.code8("command", &m.Command, meanings{0: "start", 1: "pause", 2: "end", 3: "fast forward", 4: "key-frame rewind",
+	f.U8("channel", &m.Channel)
+	f.Code8("command", &m.Command, meanings{0: "start", 1: "pause", 2: "end", 3: "fast forward", 4: "key-frame rewind",
 		5: "drag", 6: "key-frame play"})
-	f.code8("speed", &m.Speed, playSpeeds)
+	f.Code8("speed", &m.Speed, playSpeeds)
 	f.time("position", &m.Position)
 }
 
@@ -194,13 +196,13 @@ type UploadFile struct {
 }
 
 func (m *UploadFile) walk(f *fields) {
-	f.textLen("host_len", "host", 1, &m.Host)
-	f.u16("port", &m.Port)
-	f.textLen("user_len", "user", 1, &m.User)
-	f.textLen("password_len", "password", 1, &m.Password)
-	f.textLen("path_len", "path", 1, &m.Path)
+	f.TextLen("host_len", "host", 1, &m.Host)
+	f.U16("port", &m.Port)
+	f.TextLen("user_len", "user", 1, &m.User)
+	f.TextLen("password_len", "password", 1, &m.Password)
+	f.TextLen("path_len", "path", 1, &m.Path)
 	m.Query.walk(f)
-	f.u8("conditions", &m.Conditions)
+	f.U8("conditions", &m.Conditions)
 }
 
 // FileUploaded is 0x1206.
@@ -210,8 +212,8 @@ type FileUploaded struct {
 }
 
 func (m *FileUploaded) walk(f *fields) {
-	f.u16("ack_serial", &m.Serial)
-	f.code8("result", &m.Result, meanings{0: "ok", 1: "failed"})
+	f.U16("ack_serial", &m.Serial)
+	f.Code8("result", &m.Result, meanings{0: "ok", 1: "failed"})
 }
 
 // ControlUpload is 0x9207.
@@ -221,8 +223,8 @@ type ControlUpload struct {
 }
 
 func (m *ControlUpload) walk(f *fields) {
-	f.u16("ack_serial", &m.Serial)
-	f.code8("command", &m.Command, meanings{0: "pause", 1: "continue", 2: "cancel"})
+	f.U16("ack_serial", &m.Serial)
+	f.Code8("command", &m.Command, meanings{0: "pause", 1: "continue", 2: "cancel"})
 }
 
 // PTZRotate is 0x9301.
@@ -233,23 +235,23 @@ type PTZRotate struct {
 }
 
 func (m *PTZRotate) walk(f *fields) {
-	f.u8("channel", &m.Channel)
-	f.code8("direction", &m.Direction, meanings{0: "stop", 1: "up", 2: "down", 3: "left", 4: "right"})
-	f.u8("speed", &m.Speed)
+	f.U8("channel", &m.Channel)
+	f.Code8("direction", &m.Direction, meanings{0: "stop", 1: "up", 2: "down", 3: "left", 4: "right"})
+	f.U8("speed", &m.Speed)
 }
 
 // PTZAdjust is 0x9302 focus, 0x9303 aperture and 0x9306 zoom: 0 larger, 1 smaller.
 type PTZAdjust struct{ Channel, Value uint8 }
 
 func (m *PTZAdjust) walk(f *fields) {
-	f.u8("channel", &m.Channel)
-	f.code8("value", &m.Value, meanings{0: "larger", 1: "smaller"})
+	f.U8("channel", &m.Channel)
+	f.Code8("value", &m.Value, meanings{0: "larger", 1: "smaller"})
 }
 
 // PTZSwitch is 0x9304 wiper and 0x9305 infrared light: 0 stop, 1 start.
 type PTZSwitch struct{ Channel, Value uint8 }
 
 func (m *PTZSwitch) walk(f *fields) {
-	f.u8("channel", &m.Channel)
-	f.code8("value", &m.Value, meanings{0: "stop", 1: "start"})
+	f.U8("channel", &m.Channel)
+	f.Code8("value", &m.Value, meanings{0: "stop", 1: "start"})
 }

@@ -1,4 +1,4 @@
-package jt808
+package fields
 
 import (
 	"encoding/hex"
@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// appendString appends s as a JSON string. Only what JSON demands is escaped: Chinese stays readable.
-func appendString(dst []byte, s string) []byte {
+// AppendString appends s as a JSON string. Only what JSON demands is escaped: Chinese stays readable.
+func AppendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	for i := 0; i < len(s); {
 		r, n := utf8.DecodeRuneInString(s[i:])
@@ -15,7 +15,7 @@ func appendString(dst []byte, s string) []byte {
 		case r == '"' || r == '\\':
 			dst = append(dst, '\\', byte(r))
 		case r < ' ' || r == 0x7f || r == 0x2028 || r == 0x2029:
-			dst = append(dst, '\\', 'u', hexDigit(byte(r>>12)), hexDigit(byte(r>>8&15)), hexDigit(byte(r>>4&15)), hexDigit(byte(r&15)))
+			dst = append(dst, '\\', 'u', HexDigit(byte(r>>12)), HexDigit(byte(r>>8&15)), HexDigit(byte(r>>4&15)), HexDigit(byte(r&15)))
 		default:
 			dst = utf8.AppendRune(dst, r) // U+FFFD for a byte that is not UTF-8
 		}
@@ -24,14 +24,15 @@ func appendString(dst []byte, s string) []byte {
 	return append(dst, '"')
 }
 
-func appendHex(dst, b []byte) []byte {
+// AppendHex appends b as a JSON string of hex digits.
+func AppendHex(dst, b []byte) []byte {
 	dst = append(dst, '"')
 	dst = hex.AppendEncode(dst, b)
 	return append(dst, '"')
 }
 
-// appendTenths appends v/10 with one decimal.
-func appendTenths(dst []byte, v int64) []byte {
+// AppendTenths appends v/10 with one decimal.
+func AppendTenths(dst []byte, v int64) []byte {
 	if v < 0 {
 		dst, v = append(dst, '-'), -v
 	}
@@ -39,8 +40,8 @@ func appendTenths(dst []byte, v int64) []byte {
 	return append(dst, '.', '0'+byte(v%10))
 }
 
-// appendDegrees appends v*1e-6 with six decimals.
-func appendDegrees(dst []byte, v uint32, negative bool) []byte {
+// AppendDegrees appends v*1e-6 with six decimals.
+func AppendDegrees(dst []byte, v uint32, negative bool) []byte {
 	if negative && v != 0 {
 		dst = append(dst, '-')
 	}
@@ -51,3 +52,6 @@ func appendDegrees(dst []byte, v uint32, negative bool) []byte {
 	}
 	return dst
 }
+
+// HexDigit is the digit of the lower four bits.
+func HexDigit(b byte) byte { return "0123456789abcdef"[b&15] }
