@@ -22,6 +22,7 @@ import (
 
 	"lushao/enforce/store"
 	"lushao/ingest"
+	"lushao/internal/httpx"
 )
 
 // Store is what the interface needs of the record; *store.Store has it.
@@ -67,11 +68,11 @@ func New(cfg Config, s Store, log *slog.Logger, reg prometheus.Registerer) (*API
 		a.mux.HandleFunc("GET "+r.path, a.serve(r.path, r.handle))
 		a.mux.HandleFunc(r.path, a.serve(r.path, func(w http.ResponseWriter, _ *http.Request) error {
 			w.Header().Set("Allow", "GET, HEAD")
-			return &requestError{http.StatusMethodNotAllowed, "method_not_allowed", "this can only be read: use GET", ""}
+			return httpx.Refuse(http.StatusMethodNotAllowed, "method_not_allowed", "this can only be read: use GET", "")
 		}))
 	}
 	a.mux.HandleFunc("/", a.serve("other", func(http.ResponseWriter, *http.Request) error {
-		return &requestError{http.StatusNotFound, "not_found", "there is no such path; see /v1/violations", ""}
+		return httpx.Refuse(http.StatusNotFound, "not_found", "there is no such path; see /v1/violations", "")
 	}))
 	return a, nil
 }
@@ -89,10 +90,10 @@ func (a *API) serve(route string, h handler) http.HandlerFunc {
 		out := &statusWriter{ResponseWriter: w, status: http.StatusOK}
 		if err := a.guarded(out, r, h); err != nil {
 			e := toRequestError(err)
-			if e.status >= 500 && r.Context().Err() == nil {
+			if e.Status >= 500 && r.Context().Err() == nil {
 				a.log.Warn("a request could not be answered", "route", route, "err", err)
 			}
-			writeError(out, e)
+			httpx.WriteError(out, e)
 		}
 		seconds.Observe(time.Since(start).Seconds())
 		a.metrics.requests.WithLabelValues(route, strconv.Itoa(out.status)).Inc()
@@ -101,13 +102,13 @@ func (a *API) serve(route string, h handler) http.HandlerFunc {
 
 func (a *API) guarded(w http.ResponseWriter, r *http.Request, h handler) error {
 	if !a.allowed(r) {
-		return &requestError{http.StatusUnauthorized, "unauthorized", "a bearer token is needed: Authorization: Bearer …", ""}
+		return httpx.Refuse(http.StatusUnauthorized, "unauthorized", "a bearer token is needed: Authorization: Bearer …", "")
 	}
 	select {
 	case a.slots <- struct{}{}:
 		defer func() { <-a.slots }()
 	default:
-		return &requestError{http.StatusTooManyRequests, "busy", fmt.Sprintf("%d requests are being answered; try again", cap(a.slots)), ""}
+		return httpx.Refuse(http.StatusTooManyRequests, "busy", fmt.Sprintf("%d requests are being answered; try again", cap(a.slots)), "")
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), a.cfg.Timeout)
 	defer cancel()

@@ -19,6 +19,7 @@ import (
 	"lushao/detect"
 	"lushao/enforce/store"
 	"lushao/ingest"
+	"lushao/internal/httpx"
 )
 
 const base = int64(1777593600000) // 2026-05-01 08:00 Beijing time
@@ -208,7 +209,7 @@ func TestBadRequests(t *testing.T) {
 		{"/", 404, ""},
 	} {
 		res, body := get(t, a, c.target)
-		var e errorBody
+		var e httpx.ErrorBody
 		if err := json.Unmarshal([]byte(body), &e); err != nil || e.Error.Code == "" || e.Error.Message == "" || !strings.Contains(body, `"field":`) {
 			t.Errorf("%.80s: %s", c.target, body)
 			continue

@@ -10,6 +10,7 @@ import (
 	"lushao/detect"
 	"lushao/enforce/store"
 	"lushao/ingest"
+	"lushao/internal/httpx"
 )
 
 // choice is one of the vehicles that share a plate.
@@ -43,9 +44,9 @@ func (a *API) getVehicle(w http.ResponseWriter, r *http.Request) error {
 	p := readParameters(r)
 	color := p.color()
 	if _, err := ingest.NewVehicle(plate, 0); err != nil {
-		p.fail("plate", "%v", strings.TrimPrefix(err.Error(), "plate: "))
+		p.Fail("plate", "%v", strings.TrimPrefix(err.Error(), "plate: "))
 	}
-	if err := p.finish(); err != nil {
+	if err := p.Finish(); err != nil {
 		return err
 	}
 	w.Header().Set("Cache-Control", "no-store")
@@ -56,7 +57,7 @@ func (a *API) getVehicle(w http.ResponseWriter, r *http.Request) error {
 		}
 		switch len(seen) {
 		case 0:
-			return &requestError{http.StatusNotFound, "not_found", "this plate was never seen", "plate"}
+			return httpx.Refuse(http.StatusNotFound, "not_found", "this plate was never seen", "plate")
 		case 1:
 			color = &seen[0].Vehicle.Color
 		default:
@@ -66,7 +67,7 @@ func (a *API) getVehicle(w http.ResponseWriter, r *http.Request) error {
 				choices = append(choices, choice{plate, c, detect.Time(s.First), detect.Time(s.Last),
 					"/v1/vehicles/" + url.PathEscape(plate) + "?color=" + strconv.Itoa(int(c))})
 			}
-			writeJSON(w, http.StatusMultipleChoices, struct {
+			httpx.WriteJSON(w, http.StatusMultipleChoices, struct {
 				Choices []choice `json:"choices"`
 			}{choices})
 			return nil
@@ -88,6 +89,6 @@ func (a *API) getVehicle(w http.ResponseWriter, r *http.Request) error {
 	if s.Last != nil {
 		out.LastPosition = appendPosition(nil, s.Last, nil)
 	}
-	writeJSON(w, http.StatusOK, out)
+	httpx.WriteJSON(w, http.StatusOK, out)
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"lushao/enforce/store"
 	"lushao/ingest"
 	"lushao/ingest/eventfile"
+	"lushao/internal/httpx"
 )
 
 const (
@@ -22,24 +23,24 @@ const (
 // filter reads the parameters that choose violations.
 func (p *parameters) filter() store.ViolationFilter {
 	f := store.ViolationFilter{
-		Kinds:      p.many("kind", checkKind),
-		Classes:    p.many("class", checkClass),
-		Bands:      p.many("band", checkBand),
+		Kinds:      p.Many("kind", checkKind),
+		Classes:    p.Many("class", checkClass),
+		Bands:      p.Many("band", checkBand),
 		Plate:      p.plate(),
 		Color:      p.color(),
 		Operator:   p.text("operator"),
 		Region:     p.text("region"),
 		Station:    p.text("station"),
 		Fence:      p.text("fence"),
-		From:       p.time("from"),
-		To:         p.time("to"),
-		MinOverPct: p.number("min_over_pct"),
+		From:       p.Time("from"),
+		To:         p.Time("to"),
+		MinOverPct: p.Number("min_over_pct"),
 	}
-	for _, s := range p.many("state", checkState) {
+	for _, s := range p.Many("state", checkState) {
 		f.States = append(f.States, detect.State(s))
 	}
 	if f.From != 0 && f.To != 0 && f.To <= f.From {
-		p.fail("to", "not after from")
+		p.Fail("to", "not after from")
 	}
 	return f
 }
@@ -55,9 +56,9 @@ func nextCursor(next string) *string {
 func (a *API) listViolations(w http.ResponseWriter, r *http.Request) error {
 	p := readParameters(r)
 	f := p.filter()
-	f.Limit = p.integer("limit", defaultLimit, 1, maxLimit)
-	f.Cursor, _ = p.one("cursor", 256)
-	if err := p.finish(); err != nil {
+	f.Limit = p.Integer("limit", defaultLimit, 1, maxLimit)
+	f.Cursor, _ = p.One("cursor", 256)
+	if err := p.Finish(); err != nil {
 		return err
 	}
 	page, err := a.store.ListViolations(r.Context(), f)
@@ -68,7 +69,7 @@ func (a *API) listViolations(w http.ResponseWriter, r *http.Request) error {
 		page.Violations = []store.Record{}
 	}
 	w.Header().Set("Cache-Control", "no-store")
-	writeJSON(w, http.StatusOK, struct {
+	httpx.WriteJSON(w, http.StatusOK, struct {
 		Violations []store.Record `json:"violations"`
 		Next       *string        `json:"next"`
 	}{page.Violations, nextCursor(page.Next)})
@@ -85,7 +86,7 @@ func (a *API) violation(r *http.Request) (*store.Record, error) {
 }
 
 func (a *API) getViolation(w http.ResponseWriter, r *http.Request) error {
-	if err := readParameters(r).finish(); err != nil {
+	if err := readParameters(r).Finish(); err != nil {
 		return err
 	}
 	v, err := a.violation(r)
@@ -100,7 +101,7 @@ func (a *API) getViolation(w http.ResponseWriter, r *http.Request) error {
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
-	writeJSON(w, http.StatusOK, v)
+	httpx.WriteJSON(w, http.StatusOK, v)
 	return nil
 }
 
@@ -132,10 +133,10 @@ const (
 // whether it lies between start and end.
 func (a *API) getTrack(w http.ResponseWriter, r *http.Request) error {
 	p := readParameters(r)
-	margin := time.Duration(p.integer("margin_s", defaultMarginS, 0, maxMarginS)) * time.Second
-	limit := p.integer("limit", defaultTrackLimit, 1, maxTrackLimit)
-	cursor, _ := p.one("cursor", 256)
-	if err := p.finish(); err != nil {
+	margin := time.Duration(p.Integer("margin_s", defaultMarginS, 0, maxMarginS)) * time.Second
+	limit := p.Integer("limit", defaultTrackLimit, 1, maxTrackLimit)
+	cursor, _ := p.One("cursor", 256)
+	if err := p.Finish(); err != nil {
 		return err
 	}
 	v, err := a.violation(r)
@@ -167,7 +168,7 @@ func (a *API) getTrack(w http.ResponseWriter, r *http.Request) error {
 		positions[i] = appendPosition(nil, &page.Positions[i], &in)
 	}
 	w.Header().Set("Cache-Control", "no-store")
-	writeJSON(w, http.StatusOK, struct {
+	httpx.WriteJSON(w, http.StatusOK, struct {
 		Violation string            `json:"violation"`
 		Positions []json.RawMessage `json:"positions"`
 		Next      *string           `json:"next"`

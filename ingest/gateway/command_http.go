@@ -4,17 +4,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"mime"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"lushao/ingest"
 	"lushao/ingest/jt808"
+	"lushao/internal/httpx"
 )
 
 // Allowed says whether a request may command terminals.
@@ -75,7 +73,7 @@ func (c *Commands) Mount(mux *http.ServeMux) {
 		slices.Sort(allow)
 		mux.HandleFunc(path, c.serve(func(w http.ResponseWriter, _ *http.Request, _ ingest.Vehicle) error {
 			w.Header().Set("Allow", strings.Join(allow, ", "))
-			return &commandError{http.StatusMethodNotAllowed, "method_not_allowed", "use " + strings.Join(allow, " or "), ""}
+			return httpx.Refuse(http.StatusMethodNotAllowed, "method_not_allowed", "use "+strings.Join(allow, " or "), "")
 		}))
 	}
 }
@@ -84,15 +82,10 @@ func (c *Commands) Mount(mux *http.ServeMux) {
 type commandHandler func(w http.ResponseWriter, r *http.Request, v ingest.Vehicle) error
 
 // commandError is an answer that is no success.
-type commandError struct {
-	status               int
-	code, message, field string
-}
-
-func (e *commandError) Error() string { return e.message }
+type commandError = httpx.Error
 
 func badRequest(field, format string, args ...any) error {
-	return &commandError{http.StatusBadRequest, "bad_parameter", field + ": " + fmt.Sprintf(format, args...), field}
+	return httpx.BadParameter(field, format, args...)
 }
 
 func (c *Commands) serve(h commandHandler) http.HandlerFunc {
@@ -103,32 +96,22 @@ func (c *Commands) serve(h commandHandler) http.HandlerFunc {
 		}
 		var e *commandError
 		if !errors.As(err, &e) {
-			e = &commandError{http.StatusInternalServerError, "internal", "a mistake in the program", ""}
+			e = httpx.Refuse(http.StatusInternalServerError, "internal", "a mistake in the program", "")
 			c.Logger.Error("a request could not be answered", "path", r.URL.Path, "err", err)
 		}
-		switch e.status {
-		case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-			w.Header().Set("Retry-After", "2")
-		case http.StatusUnauthorized:
-			w.Header().Set("WWW-Authenticate", `Bearer realm="lushao"`)
-		}
-		var field *string
-		if e.field != "" {
-			field = &e.field
-		}
-		answerJSON(w, e.status, map[string]any{"error": map[string]any{"code": e.code, "message": e.message, "field": field}})
+		httpx.WriteError(w, e)
 	}
 }
 
 func (c *Commands) guarded(w http.ResponseWriter, r *http.Request, h commandHandler) error {
 	if !c.Allowed.Allowed(r) {
-		return &commandError{http.StatusUnauthorized, "unauthorized", "commands need a bearer token of api.tokens: Authorization: Bearer …", ""}
+		return httpx.Refuse(http.StatusUnauthorized, "unauthorized", "commands need a bearer token of api.tokens: Authorization: Bearer …", "")
 	}
 	select {
 	case c.slots <- struct{}{}:
 		defer func() { <-c.slots }()
 	default:
-		return &commandError{http.StatusTooManyRequests, "busy", fmt.Sprintf("%d commands are under way; try again", cap(c.slots)), ""}
+		return httpx.Refuse(http.StatusTooManyRequests, "busy", fmt.Sprintf("%d commands are under way; try again", cap(c.slots)), "")
 	}
 	v, err := c.vehicle(r)
 	if err != nil {
@@ -166,43 +149,13 @@ func (c *Commands) vehicle(r *http.Request) (ingest.Vehicle, error) {
 	return v, nil
 }
 
-// readJSON reads the body of a request. The content type must be JSON's, which pages of others can't send unasked.
 func readJSON(w http.ResponseWriter, r *http.Request, into any) error {
-	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/json" {
-		return &commandError{http.StatusUnsupportedMediaType, "bad_content_type", "send JSON, with Content-Type: application/json", ""}
-	}
-	rc := http.NewResponseController(w)
-	rc.SetReadDeadline(time.Now().Add(10 * time.Second)) // who sends slowly must not hold a place
-	defer rc.SetReadDeadline(time.Time{})                // left in place, it would end the request while the terminal thinks
-	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxCommandBody))
-	d.DisallowUnknownFields()
-	err := d.Decode(into)
-	if err == nil {
-		if _, more := d.Token(); more != io.EOF {
-			err = errors.New("something follows the object")
-		}
-	}
-	var tooLong *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooLong):
-		return &commandError{http.StatusRequestEntityTooLarge, "too_large", fmt.Sprintf("at most %d bytes", maxCommandBody), ""}
-	case err != nil:
-		return &commandError{http.StatusBadRequest, "bad_json", strings.TrimPrefix(err.Error(), "json: "), ""}
-	}
-	return nil
+	return httpx.ReadJSON(w, r, maxCommandBody, into)
 }
 
 func answerJSON(w http.ResponseWriter, status int, v any) {
-	b, err := json.Marshal(v)
-	if err != nil {
-		status, b = http.StatusInternalServerError, []byte(`{"error":{"code":"internal","message":"the answer can't be written","field":null}}`)
-	}
-	h := w.Header()
-	h.Set("Content-Type", "application/json; charset=utf-8")
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(status)
-	w.Write(append(b, '\n'))
+	w.Header().Set("Cache-Control", "no-store")
+	httpx.WriteJSON(w, status, v)
 }
 
 // outcomeAnswer is what became of a command.
