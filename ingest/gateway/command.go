@@ -62,6 +62,7 @@ var specialReplies = map[jt808.MessageID]specialReply{
 	jt808.IDVehicleControl:     {jt808.IDVehicleControlled, true, true},
 	jt808.IDQueryAreas:         {jt808.IDAreaData, false, true},
 	jt808.IDRecorderCollect:    {jt808.IDRecorderData, true, true},
+	jt808.IDRequestDriver:      {jt808.IDDriverIdentity, false, true},
 	jt808.IDShoot:              {jt808.IDShootReply, true, false}, // 2011 has 0x0001 alone
 	jt808.IDSearchMedia:        {jt808.IDStoredMediaList, true, true},
 	jt808.IDQueryAVAttributes:  {jt808.IDAVAttributes, false, true},

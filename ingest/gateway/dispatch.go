@@ -316,6 +316,7 @@ func takeDriver(w *work, p *peer, h *jt808.Header, body []byte) answer {
 	if err := jt808.Decode(body, jt808.GuessEdition(h, body), &m); err != nil {
 		return malformed
 	}
+	w.answeredIfAsked(p, h, body)
 	card, at := m.Card(), w.received
 	if card == nil {
 		// 2011 says who drives, and neither since when nor whether he begins or ends: he drives now. Without a name and a

@@ -14,8 +14,8 @@
 //	authcode.go  authentication codes that need no store
 //	register.go  what is known of terminals, and who is let in
 //	bus.go       the log on internal/bus
-//	take_*.go    messages that are more than a few lines: events, files, answers; waybill.go the text of a waybill
-//	command*.go  messages down to terminals and what they answer; prompt*.go texts to the driver
+//	take_*.go    messages that are more than a few lines: events, files, answers
+//	command*.go  messages down to terminals and what they answer; prompt*.go texts to the driver; control.go orders from above
 //
 // What must always hold: no reply with result 0 for a message whose events are not in the log. Memory is bounded
 // everywhere: a connection holds one read buffer of at most 64 KiB and reads no more until the log has taken what it
@@ -82,6 +82,7 @@ type Gateway struct {
 	cancel     context.CancelFunc
 	refusing   atomic.Bool // the log refused what it was given last
 	files      Files
+	shots      shots        // those who wait for photos
 	partial    atomic.Int64 // bytes of messages of which parts are missing
 	// partialFiles are those of partial that will be files, and those that are being written.
 	partialFiles atomic.Int64

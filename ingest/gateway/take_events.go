@@ -3,6 +3,7 @@ package gateway
 import (
 	"lushao/ingest"
 	"lushao/ingest/jt808"
+	"lushao/ingest/waybill"
 )
 
 // takeWaybill takes 0x0701. The message says nothing of when: the event's time is that of receipt, the same as Received.
@@ -11,12 +12,12 @@ func takeWaybill(w *work, p *peer, h *jt808.Header, body []byte) answer {
 	if err := jt808.Decode(body, jt808.GuessEdition(h, body), &m); err != nil {
 		return malformed
 	}
-	text := waybillText(m.Content)
-	if len(text) > maxWaybillText { // it would be cut
+	text := waybill.Text(m.Content)
+	if len(text) > waybill.MaxText { // it would be cut
 		return tooLarge
 	}
-	waybill := parseWaybill(text)
-	w.add(&ingest.Event{Kind: ingest.KindWaybill, Source: ingest.SourceJT808, Vehicle: p.session.vehicle, Time: w.received, Received: w.received, Waybill: &waybill})
+	bill := waybill.Parse(text)
+	w.add(&ingest.Event{Kind: ingest.KindWaybill, Source: ingest.SourceJT808, Vehicle: p.session.vehicle, Time: w.received, Received: w.received, Waybill: &bill})
 	return recorded
 }
 

@@ -95,6 +95,7 @@ func takeMediaData(w *work, p *peer, h *jt808.Header, body []byte) answer {
 	if !w.keep(p, h, &r) {
 		return noFile
 	}
+	w.c.g.shots.came(p.session.vehicle, &m, ed.Has(jt808.FeatureMediaLocation))
 	return answer{result: jt808.ResultOK, media: m.ID, mediaKept: true}
 }
 

@@ -18,6 +18,7 @@ import (
 	"lushao/ingest"
 	"lushao/ingest/jt808"
 	"lushao/ingest/media"
+	"lushao/ingest/waybill"
 	"lushao/internal/bus"
 )
 
@@ -151,7 +152,7 @@ func TestWaybillsAndPositionsInAnswers(t *testing.T) {
 		bills[1].Waybill.Number != "" || bills[1].Time != bills[1].Received || bills[1].Vehicle != v1 {
 		t.Errorf("%+v", bills)
 	}
-	large := jt808.AppendBody(nil, c.ed, &jt808.Waybill{Content: bytes.Repeat([]byte("x"), maxWaybillText+1)})
+	large := jt808.AppendBody(nil, c.ed, &jt808.Waybill{Content: bytes.Repeat([]byte("x"), waybill.MaxText+1)})
 	first := c.serial
 	c.send(c.frame(jt808.IDWaybill, large))
 	for i := range jt808.Frames(len(large)) {

@@ -1,4 +1,4 @@
-package gateway
+package waybill
 
 import (
 	"strings"
@@ -9,11 +9,11 @@ import (
 	"lushao/ingest/jt808"
 )
 
-func TestParseWaybill(t *testing.T) {
+func TestParse(t *testing.T) {
 	start := time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC).UnixMilli()
 	end := start + 24*3600*1000
 	whole := ingest.Waybill{Number: "D-1", Start: start, End: end, CargoClass: "3", Route: "R1"}
-	long := strings.Repeat("x", maxWaybillField+1)
+	long := strings.Repeat("x", maxField+1)
 	for text, want := range map[string]ingest.Waybill{
 		`{"number":"D-1","start":"2026-05-01T08:00:00+08:00","end":"2026-05-02 08:00:00","cargo_class":"3","route":"R1"}`:         whole,
 		` {"Waybill_No":"D-1","start_time":"2026-05-01T00:00:00Z","END":20260502080000,"货物类别":3,"线路":"R1","more":{"number":"X"}}`: whole,
@@ -35,25 +35,25 @@ func TestParseWaybill(t *testing.T) {
 		strings.Repeat(`{"a":`, 20000):                   {},
 	} {
 		want.Text = text
-		if got := parseWaybill(text); got != want {
+		if got := Parse(text); got != want {
 			t.Errorf("%.80s:\n%+v, want\n%+v", text, got, want)
 		}
 	}
-	if got := waybillText([]byte(jt808.GBK("运单号"))); got != "运单号" {
+	if got := Text([]byte(jt808.GBK("运单号"))); got != "运单号" {
 		t.Errorf("GBK: %q", got)
 	}
-	if got := waybillText([]byte("运单号:=D-1\x00")); got != "运单号:=D-1" {
+	if got := Text([]byte("运单号:=D-1\x00")); got != "运单号:=D-1" {
 		t.Errorf("UTF-8: %q", got)
 	}
 }
 
-func FuzzParseWaybill(f *testing.F) {
+func FuzzParse(f *testing.F) {
 	f.Add([]byte(`{"number":"D-1","start":"2026-05-01T08:00:00+08:00"}`))
 	f.Add([]byte("number:=D-1;start:=20260501080000"))
 	f.Fuzz(func(t *testing.T, content []byte) {
-		text := waybillText(content)
-		w := parseWaybill(text)
-		if w.Text != text || len(w.Number) > maxWaybillField || w.Number == "" && (w.Start != 0 || w.Route != "") {
+		text := Text(content)
+		w := Parse(text)
+		if w.Text != text || len(w.Number) > maxField || w.Number == "" && (w.Start != 0 || w.Route != "") {
 			t.Errorf("%+v", w)
 		}
 	})
