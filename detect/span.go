@@ -45,7 +45,7 @@ func (s *span) hold() { s.held = s.now }
 
 // The evidence hash of a violation that fixes prove is a chain of SHA-256 over every fix with start <= time <= end in
 // order of time, so that a person can compute it again from the archived positions and see that none was changed, added or
-// left out:
+// left out. Of several reports of one instant the first in the log is the fix; the archive keeps that one of equal reports:
 //
 //	h = SHA-256("lushao evidence 1" ‖ plate in UTF-8 ‖ colour, one byte)
 //	for each fix: h = SHA-256(h ‖ time i64 ‖ latitude i32 ‖ longitude i32 ‖ alarm u32 ‖ status u32 ‖ mileage u32 ‖

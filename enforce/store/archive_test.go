@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"lushao/ingest"
+	"lushao/ingest/jt808"
+	"lushao/ingest/jt809"
 )
 
 func sorted(s []string) string {
@@ -32,9 +34,15 @@ func randomPosition(r *rand.Rand, v ingest.Vehicle, at int64) ingest.Event {
 
 func (s *Store) insertPositions(t testing.TB, events ...ingest.Event) {
 	t.Helper()
+	s.insertPositionsAt(t, 0, events...)
+}
+
+// insertPositionsAt inserts positions that stand in the log from offset on.
+func (s *Store) insertPositionsAt(t testing.TB, offset int64, events ...ingest.Event) {
+	t.Helper()
 	var b PositionBlock
 	for i := range events {
-		b.Add(&events[i], "ok", Place{3, int64(i)})
+		b.Add(&events[i], "ok", Place{3, offset + int64(i)})
 	}
 	must(t, s.Insert(t.Context(), &b))
 }
@@ -103,17 +111,18 @@ func TestPositionsOnce(t *testing.T) {
 				e := randomPosition(r, v, base+int64(i)*1000)
 				e.Flags, e.Source = 0, ingest.SourceJT808
 				events = append(events, e)
-				e.Received += 3_600_000
+				e.Received += []int64{3_600_000, -5}[i%2] // of two doors the later may have the earlier clock
 				e.Flags, e.Source = ingest.FlagBackfill, ingest.SourceJT809
 				again = append(again, e)
 			}
 			if order == "first last" {
-				s.insertPositions(t, again...)
+				s.insertPositionsAt(t, 1000, again...)
 			}
 			s.insertPositions(t, events...)
-			s.insertPositions(t, events...)      // the same block
-			s.insertPositions(t, events[20:]...) // one that overlaps
-			s.insertPositions(t, again...)       // sent again by the vehicle
+			s.insertPositions(t, events...)              // the same block
+			s.insertPositionsAt(t, 20, events[20:]...)   // one that overlaps
+			s.insertPositionsAt(t, 1000, again...)       // sent again by the vehicle
+			s.insertPositionsAt(t, 1<<40, again[10:]...) // and once more
 			check := func(when string) {
 				got := s.track(t, v)
 				if len(got) != len(events) {
@@ -157,10 +166,10 @@ func TestWrongClocks(t *testing.T) {
 	for i := range again {
 		again[i].Received += 500 * 86400_000
 	}
-	s.insertPositions(t, again...)
+	s.insertPositionsAt(t, 1000, again...)
 	got := s.track(t, v)
 	if len(got) != len(events) || got[0].Event.Received != base {
-		t.Errorf("%d positions, want %d, the first received of each", len(got), len(events))
+		t.Errorf("%d positions, want %d, the first of each in the log", len(got), len(events))
 	}
 	var b EventBlocks
 	for _, at := range []int64{-1, maxTime, 1 << 62, -1 << 62} {
@@ -184,26 +193,98 @@ func TestPositionDigestIsFixed(t *testing.T) {
 	e := ingest.Event{Vehicle: vehicle(t, "晋E00001", 2), Time: base}
 	e.Position = ingest.Position{Lat: 35490712, Lon: 112851274, Alarm: 1, Status: 3, VideoAlarm: 4, Mileage: 12345, Speed: 615, RecorderSpeed: 600, Course: 178, Altitude: 750,
 		Fuel: 601, Satellites: 14, RSSI: 31, Located: true, ACC: true}
-	plain := positionDigest(&e)
-	e.Position.Extras = []byte{0x30, 1, 31}
-	extras := positionDigest(&e)
-	if plain != wantPlain || extras != wantExtras {
-		t.Errorf("digests %#x, %#x; want %#x, %#x", plain, extras, uint64(wantPlain), uint64(wantExtras))
+	digest := positionDigest(&e)
+	if digest != wantDigest {
+		t.Errorf("digest %#x, want %#x", digest, uint64(wantDigest))
 	}
-	e.Received, e.Source, e.Flags = base+1, ingest.SourceJT809, ingest.FlagBackfill
-	if positionDigest(&e) != extras {
-		t.Error("how it came is in the digest")
+	same := func(what string, change func(e *ingest.Event)) {
+		t.Helper()
+		c := e
+		change(&c)
+		if positionDigest(&c) != digest {
+			t.Errorf("%s is in the digest", what)
+		}
 	}
-	e.Flags = ingest.FlagEncrypted
-	if positionDigest(&e) == extras {
-		t.Error("encrypted coordinates have the digest of plain ones")
+	same("how it came", func(e *ingest.Event) { e.Received, e.Source, e.Flags = base+1, ingest.SourceJT809, ingest.FlagBackfill })
+	same("what JT/T 809-2011 does not carry", func(e *ingest.Event) {
+		p := &e.Position
+		p.Extras, p.VideoAlarm, p.Fuel, p.Satellites, p.RSSI = []byte{0x30, 1, 31}, 0, ingest.NoFuel, ingest.NoSatellites, ingest.NoRSSI
+	})
+	same("what JT/T 809-2011 rounds", func(e *ingest.Event) {
+		e.Position.Speed, e.Position.RecorderSpeed, e.Position.Mileage = 620, ingest.NoSpeed, 12340
+	})
+	same("a bit that another field says", func(e *ingest.Event) { e.Position.Status = 0x4 })
+	for what, change := range map[string]func(e *ingest.Event){
+		"latitude": func(e *ingest.Event) { e.Position.Lat++ }, "longitude": func(e *ingest.Event) { e.Position.Lon = -e.Position.Lon },
+		"alarm": func(e *ingest.Event) { e.Position.Alarm = 0 }, "status": func(e *ingest.Event) { e.Position.Status |= 1 << 10 }, "course": func(e *ingest.Event) { e.Position.Course++ },
+		"altitude": func(e *ingest.Event) { e.Position.Altitude = -e.Position.Altitude }, "fix": func(e *ingest.Event) { e.Position.Located = false }, "ignition": func(e *ingest.Event) { e.Position.ACC = false },
+		"encryption": func(e *ingest.Event) { e.Flags = ingest.FlagEncrypted },
+	} {
+		c := e
+		if change(&c); positionDigest(&c) == digest {
+			t.Errorf("another %s has the same digest", what)
+		}
 	}
 }
 
-const (
-	wantPlain  = 0xaf7d87fbc4f799df
-	wantExtras = 0x24b3b0e662909e22
-)
+const wantDigest = 0xc29bd21433b0f155
+
+// A vehicle that reports by JT/T 808 and once more through a platform by JT/T 809 is one track, whichever came first; what
+// stays is what was first in the log, for the evidence of violations is made of that.
+func TestOneVehicleOverTwoProtocols(t *testing.T) {
+	for _, ed := range []jt809.Edition{jt809.Edition2011, jt809.Edition2013, jt809.Edition2019} {
+		for _, first := range []ingest.Source{ingest.SourceJT808, ingest.SourceJT809} {
+			t.Run(ed.String()+" "+first.String()+" first", func(t *testing.T) {
+				s := newStore(t)
+				v := vehicle(t, "晋E00001", 2)
+				var direct, through []ingest.Event
+				for i := range 20 {
+					at := base + int64(i)*1000
+					l := jt808.Location{Alarm: 2, Status: jt808.StatusACC | jt808.StatusLocated | 1<<18, Lat: 35490712 + uint32(i), Lon: 112851274, Altitude: int16(i) - 3, Speed: 613 + uint16(i), Direction: 271,
+						Time: jt808.TimeOf(at), Extras: jt808.Extras{1, 4, 0, 0, 0x30, 0x39, 3, 2, 2, 0x65, 0x30, 1, 31}}
+					if i == 7 {
+						l.Status |= jt808.StatusSouth | jt808.StatusWest
+					}
+					if i == 9 {
+						l.Status |= jt808.StatusEncrypted
+					}
+					var e, f ingest.Event
+					l.Event(&e)
+					var r jt809.PositionReader
+					must(t, r.Reset(jt809.IDPosition, jt809.AppendPositionData(nil, ed, &e), ed))
+					if ok, err := r.Next(&f); !ok || err != nil {
+						t.Fatal(ok, err)
+					}
+					e.Vehicle, e.Received = v, at+700
+					f.Vehicle, f.Received = v, at+300 // another machine's clock
+					direct, through = append(direct, e), append(through, f)
+				}
+				want := direct
+				if first == ingest.SourceJT808 {
+					s.insertPositionsAt(t, 500, through...)
+					s.insertPositionsAt(t, 100, direct...)
+				} else {
+					want = through
+					s.insertPositionsAt(t, 100, through...)
+					s.insertPositionsAt(t, 500, direct...)
+				}
+				got := s.track(t, v)
+				if len(got) != len(want) {
+					t.Fatalf("%d positions, want %d", len(got), len(want))
+				}
+				events, err := s.VehicleEvents(t.Context(), v, minTime, maxTime-1)
+				must(t, err)
+				for i := range got {
+					w := &want[i]
+					if p := got[i].Event.Position; got[i].Event.Source != first || p.Speed != w.Position.Speed || p.Mileage != w.Position.Mileage || got[i].Event.Received != w.Received ||
+						events[i].Event.Source != first || events[i].Event.Position.Speed != p.Speed {
+						t.Errorf("got %+v\nwant %+v", got[i].Event, *w)
+					}
+				}
+			})
+		}
+	}
+}
 
 func rareEvents(v ingest.Vehicle) []ingest.Event {
 	head := func(k ingest.Kind) ingest.Event {

@@ -7,6 +7,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"lushao/ingest"
+	"lushao/ingest/jt808"
 )
 
 // Place is where in the log a row came from.
@@ -94,38 +95,38 @@ func (h *head) Rows() int { return len(h.color) }
 // Size is about how many bytes the rows take in memory.
 func (h *head) Size() int { return len(h.plate.buf) + 72*len(h.color) + h.extra }
 
-// positionDigest is a hash of what the vehicle reported: not of how it came, nor when, nor whether it was sent again from
-// a blind area. It is part of the identity in the table, so its layout must never change.
+// positionDigest is a hash of what every protocol carries exactly of a position, so that a report that comes directly by
+// JT/T 808 and once more through a platform by JT/T 809 is one row. With the vehicle and the time it is the identity in the
+// table, so its layout must never change.
+//
+// The 36 bytes of JT/T 809-2011 (table 15) have coordinates, course, altitude and the words of state and alarm as JT/T 808
+// has them. They round speeds to whole km/h and mileage to whole km, have no additional items (video alarms, fuel,
+// satellites, signal) and say 0 for what is not known of those; so none of these is in it, nor how, when, from where, or how
+// often the report came. Which of equal rows stays, the table decides: the first in the log, which is the one that was judged.
 func positionDigest(e *ingest.Event) uint64 {
 	p := &e.Position
-	var b [40]byte
+	var b [21]byte
 	binary.LittleEndian.PutUint32(b[0:], uint32(p.Lat))
 	binary.LittleEndian.PutUint32(b[4:], uint32(p.Lon))
 	binary.LittleEndian.PutUint32(b[8:], p.Alarm)
-	binary.LittleEndian.PutUint32(b[12:], p.Status)
-	binary.LittleEndian.PutUint32(b[16:], p.VideoAlarm)
-	binary.LittleEndian.PutUint32(b[20:], p.Mileage)
-	binary.LittleEndian.PutUint16(b[24:], p.Speed)
-	binary.LittleEndian.PutUint16(b[26:], p.RecorderSpeed)
-	binary.LittleEndian.PutUint16(b[28:], p.Course)
-	binary.LittleEndian.PutUint16(b[30:], uint16(p.Altitude))
-	binary.LittleEndian.PutUint16(b[32:], p.Fuel)
-	b[34], b[35] = p.Satellites, p.RSSI
+	binary.LittleEndian.PutUint32(b[12:], statusWord(p))
+	binary.LittleEndian.PutUint16(b[16:], p.Course)
+	binary.LittleEndian.PutUint16(b[18:], uint16(p.Altitude))
+	b[20] = byte(e.Flags & ingest.FlagEncrypted)
+	return xxhash.Sum64(b[:])
+}
+
+// statusWord is the state word without the hemispheres, which the signs of the coordinates say, and with the bits of what
+// other fields say: a position of a file may have those alone.
+func statusWord(p *ingest.Position) uint32 {
+	s := p.Status &^ (jt808.StatusSouth | jt808.StatusWest | jt808.StatusLocated | jt808.StatusACC)
 	if p.Located {
-		b[36] |= 1
+		s |= jt808.StatusLocated
 	}
 	if p.ACC {
-		b[36] |= 2
+		s |= jt808.StatusACC
 	}
-	b[37] = byte(e.Flags & ingest.FlagEncrypted)
-	if len(p.Extras) == 0 {
-		return xxhash.Sum64(b[:])
-	}
-	var d xxhash.Digest
-	d.Reset()
-	d.Write(b[:])
-	d.Write(p.Extras)
-	return d.Sum64()
+	return s
 }
 
 // hasher makes digests of the kinds whose content is in texts and lists: fields in the order of the struct, each text

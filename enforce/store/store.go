@@ -2,7 +2,7 @@
 // the questions that are asked of both.
 //
 // Writing is idempotent: every table replaces rows of the same identity, so that what the log delivers twice is there
-// once. Reading counts on that through FINAL, or takes the first received of equals itself.
+// once. Reading counts on that through FINAL, or takes itself the one of equals that counts.
 package store
 
 import (

@@ -92,14 +92,14 @@ func (s *Store) Vehicle(ctx context.Context, v ingest.Vehicle, now time.Time) (*
 	return &out, nil
 }
 
-// lastPosition takes the first received of the latest instant, which is the one that counts as the fix. It reads the end
+// lastPosition takes the first in the log of the latest instant, which is the one that counts as the fix. It reads the end
 // of the vehicle's rows only; FINAL would read them all.
 func (s *Store) lastPosition(ctx context.Context, v ingest.Vehicle) (*TrackPosition, error) {
 	c := new(conditions)
 	c.vehicle(v)
 	c.text = append(c.text, plausible, "quality IN ('ok', '')")
 	var found []TrackPosition
-	_, err := s.readPositions(ctx, &found, positionSelect+c.where()+" ORDER BY time DESC, received LIMIT 1", c.params...)
+	_, err := s.readPositions(ctx, &found, positionSelect+c.where()+" ORDER BY time DESC, log_offset LIMIT 1", c.params...)
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}
