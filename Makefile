@@ -8,7 +8,7 @@ GOTESTFLAGS ?=
 
 # Fuzz targets, as package:target. Each runs for FUZZTIME.
 FUZZ := ./ingest:FuzzDecodeEvent ./ingest/jt808:FuzzFramer ./ingest/jt808:FuzzBodies ./ingest/jt808:FuzzReassembler ./ingest/jt808:FuzzDescribe \
-        ./ingest/eventfile:FuzzReader ./ingest/gateway:FuzzConn ./ingest/gateway:FuzzParseProxy ./ingest/gateway:FuzzParseWaybill ./ingest/weigh:FuzzParse ./ingest/weigh:FuzzCutter \
+        ./ingest/eventfile:FuzzReader ./ingest/gateway:FuzzConn ./ingest/gateway:FuzzParseProxy ./ingest/waybill:FuzzParse ./ingest/weigh:FuzzParse ./ingest/weigh:FuzzCutter \
         ./geo:FuzzCompile ./detect:FuzzLoadState ./enforce/sink:FuzzArchive ./enforce/store:FuzzCursor
 FUZZTIME ?= 10s
 

@@ -23,6 +23,9 @@ import (
 	"lushao/ingest"
 	"lushao/ingest/gateway"
 	"lushao/ingest/media"
+	"lushao/ingest/platform/inferior"
+	"lushao/ingest/platform/register"
+	"lushao/ingest/platform/superior"
 	"lushao/ingest/weigh"
 	"lushao/internal/bus"
 	"lushao/internal/embed/chengine"
@@ -51,6 +54,10 @@ type app struct {
 	door      *weigh.Door
 	gateway   *gateway.Gateway
 	media     *media.Store
+	register  *register.Register // vehicles that platforms made known
+	vehicles  vehicleIndex       // those of the reference data in force
+	superior  *superior.Superior
+	inferior  *inferior.Inferior
 
 	visitors   []*task // come through the doors, so they leave first
 	background []*task
@@ -113,7 +120,7 @@ func (a *app) start(ctx context.Context) (err error) {
 		return err
 	}
 	for _, step := range []func(context.Context) error{
-		a.startLog, a.startReference, a.startStore, a.startDetect, a.startSink, a.startIngest,
+		a.startLog, a.startRegister, a.startReference, a.startStore, a.startDetect, a.startSink, a.startIngest,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -133,6 +140,7 @@ func (a *app) startLog(ctx context.Context) (err error) {
 		a.embedLog.Follow(a.cfg.Bus.TopicPrefix+worker.EventsTopic, worker.Group)
 		a.embedLog.Follow(a.cfg.Bus.TopicPrefix+a.cfg.Sink.Archive.Topic, a.cfg.Sink.Archive.Group)
 		a.embedLog.Follow(a.cfg.Bus.TopicPrefix+a.cfg.Sink.Violations.Topic, a.cfg.Sink.Violations.Group)
+		a.followPlatforms()
 		a.cfg.Bus.Brokers = []string{a.embedLog.Addr()}
 	}
 	if a.bus, err = bus.Open(a.cfg.Bus, a.log.With("part", "bus"), a.reg); err != nil {
@@ -145,14 +153,18 @@ func (a *app) startLog(ctx context.Context) (err error) {
 	// What is appended for ever is bounded by the embedded log's janitor or by the cluster's own settings; a compacted topic
 	// must get its cleaning turns often, because checkpoints are written again and again.
 	compacted := map[string]string{"cleanup.policy": "compact", "segment.bytes": fmt.Sprint(16 << 20)}
-	return a.bus.EnsureTopics(ctx,
+	topics := []bus.Topic{}
+	for _, name := range platformTopics {
+		topics = append(topics, bus.Topic{Name: name, Partitions: 1, Replication: t.Replication, Config: compacted})
+	}
+	return a.bus.EnsureTopics(ctx, append(topics,
 		bus.Topic{Name: worker.EventsTopic, Partitions: t.Partitions, Replication: t.Replication},
 		bus.Topic{Name: worker.ViolationsTopic, Partitions: t.Partitions, Replication: t.Replication},
 		bus.Topic{Name: worker.CheckpointsTopic, Partitions: t.Partitions, Replication: t.Replication, Config: compacted},
 		bus.Topic{Name: recordsTopic, Partitions: 1, Replication: t.Replication, Config: compacted},
 		bus.Topic{Name: worker.PromptsTopic, Partitions: 1, Replication: t.Replication},
 		bus.Topic{Name: gateway.PromptOutcomesTopic, Partitions: 1, Replication: t.Replication},
-	)
+	)...)
 }
 
 func (a *app) startReference(context.Context) error {
@@ -160,6 +172,7 @@ func (a *app) startReference(context.Context) error {
 		return fmt.Errorf("reference.dir: %w", err)
 	}
 	a.reference = worker.NewReference(a.cfg.Reference, a.log.With("part", "reference"), a.reg, a.useReference)
+	a.reference.UsePlatforms(a.register)
 	if err := a.reference.Load(); err != nil {
 		return err
 	}
@@ -169,6 +182,7 @@ func (a *app) startReference(context.Context) error {
 
 // useReference gives new reference data to the doors; the detector takes its snapshot by itself.
 func (a *app) useReference(data *detect.ReferenceData) {
+	a.vehicles.set(data, a.register)
 	if a.gateway != nil {
 		r, err := terminals(data)
 		if err != nil {
@@ -291,7 +305,10 @@ func (a *app) startIngest(ctx context.Context) (err error) {
 		return err
 	}
 	a.gateway = gw
-	return a.startCommands(ctx, gw)
+	if err := a.startCommands(ctx, gw); err != nil {
+		return err
+	}
+	return a.startPlatforms(ctx, log)
 }
 
 // startMedia opens the folder of what terminals send as files, and lets them be read.
@@ -410,6 +427,7 @@ func (a *app) stop() error {
 	for _, t := range a.visitors {
 		end(t)
 	}
+	a.stopPlatforms(ctx, check)
 	if a.gateway != nil {
 		check("the gateway", a.gateway.Shutdown(ctx))
 	}

@@ -15,6 +15,8 @@ import (
 	"lushao/enforce/store"
 	"lushao/ingest/gateway"
 	"lushao/ingest/media"
+	"lushao/ingest/platform/inferior"
+	"lushao/ingest/platform/superior"
 	"lushao/ingest/weigh"
 	"lushao/internal/bus"
 	"lushao/internal/config"
@@ -39,6 +41,8 @@ type Config struct {
 	Media     media.Config           `yaml:"media"`
 	Weighings weigh.Config           `yaml:"weighings"`
 	Prompts   gateway.PromptsConfig  `yaml:"prompts"`
+	Superior  superior.Config        `yaml:"superior"`
+	Inferior  inferior.Config        `yaml:"inferior"`
 	Detect    worker.Config          `yaml:"detect"`
 	Sink      sink.Config            `yaml:"sink"`
 	API       api.Config             `yaml:"api"`
@@ -84,6 +88,8 @@ func DefaultConfig() Config {
 		Media:       media.DefaultConfig(),
 		Weighings:   weigh.DefaultConfig(),
 		Prompts:     gateway.DefaultPromptsConfig(),
+		Superior:    superior.DefaultConfig(),
+		Inferior:    inferior.DefaultConfig(),
 		Detect:      worker.DefaultConfig(),
 		Sink:        sink.DefaultConfig(),
 		API:         api.DefaultConfig(),
@@ -182,6 +188,8 @@ func (c *Config) validate(roles ...role) error {
 			check(c.Gateway.Validate())
 			check(c.Media.Validate())
 			check(c.Prompts.Validate())
+			check(c.Superior.Validate())
+			check(c.Inferior.Validate())
 			check(c.API.Validate(c.HTTP.Listen)) // its tokens are those of the commands to terminals
 			check(c.Weighings.Validate())
 			check(c.Reference.Validate())

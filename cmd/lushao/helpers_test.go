@@ -99,6 +99,13 @@ func caughtUp(t testing.TB, brokers []string) {
 
 func caughtUpWith(t testing.TB, brokers []string, prefix string) {
 	t.Helper()
+	caughtUpGroups(t, brokers, prefix, [2]string{worker.Group, worker.EventsTopic}, [2]string{"archive", worker.EventsTopic},
+		[2]string{"violations-sink", worker.ViolationsTopic})
+}
+
+// caughtUpGroups waits until groups have committed all that their topics hold, one group after another; each is a name and a topic.
+func caughtUpGroups(t testing.TB, brokers []string, prefix string, groups ...[2]string) {
+	t.Helper()
 	c := bus.DefaultConfig()
 	c.Brokers, c.TopicPrefix = brokers, prefix
 	client, err := bus.Open(c, testLogger(), prometheus.NewRegistry())
@@ -108,13 +115,14 @@ func caughtUpWith(t testing.TB, brokers []string, prefix string) {
 	defer client.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	for _, g := range []struct{ group, topic string }{{worker.Group, worker.EventsTopic}, {"archive", worker.EventsTopic}, {"violations-sink", worker.ViolationsTopic}} {
+	for _, g := range groups {
+		group, topic := g[0], g[1]
 		for {
-			_, next, err := client.Bounds(ctx, g.topic)
+			_, next, err := client.Bounds(ctx, topic)
 			if err != nil {
 				t.Fatal(err)
 			}
-			done, err := client.CommittedOffsets(ctx, g.group, g.topic)
+			done, err := client.CommittedOffsets(ctx, group, topic)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -127,7 +135,7 @@ func caughtUpWith(t testing.TB, brokers []string, prefix string) {
 			}
 			select {
 			case <-ctx.Done():
-				t.Fatalf("group %s is still %d messages behind on %s", g.group, behind, g.topic)
+				t.Fatalf("group %s is still %d messages behind on %s", group, behind, topic)
 			case <-time.After(20 * time.Millisecond):
 			}
 		}
@@ -141,14 +149,42 @@ func get(t *testing.T, url string, into any) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	decodeAnswer(t, res, into)
+}
+
+// post sends JSON to the API and decodes the answer.
+func post(t *testing.T, url, body string, into any) {
+	t.Helper()
+	res, err := http.Post(url, "application/json", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	decodeAnswer(t, res, into)
+}
+
+func decodeAnswer(t *testing.T, res *http.Response, into any) {
+	t.Helper()
 	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
+	if res.StatusCode/100 != 2 {
 		b := new(bytes.Buffer)
 		b.ReadFrom(res.Body)
-		t.Fatalf("%s: %s: %s", url, res.Status, b)
+		t.Fatalf("%s: %s: %s", res.Request.URL, res.Status, b)
 	}
 	if err := json.NewDecoder(res.Body).Decode(into); err != nil {
-		t.Fatalf("%s: %v", url, err)
+		t.Fatalf("%s: %v", res.Request.URL, err)
+	}
+}
+
+// await asks again and again until ok, for half a minute.
+func await(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.After(30 * time.Second)
+	for !ok() {
+		select {
+		case <-deadline:
+			t.Fatalf("in vain: %s", what)
+		case <-time.After(20 * time.Millisecond):
+		}
 	}
 }
 

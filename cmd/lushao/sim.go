@@ -15,38 +15,50 @@ import (
 	"lushao/detect"
 	"lushao/detect/reference"
 	"lushao/internal/sim"
+	"lushao/internal/sim809"
 )
 
 func newSim() *cobra.Command {
 	c := sim.DefaultConfig()
+	platforms := newPlatformSim()
 	var protocol, mix, faults, truth, events, start, tokenFile, register string
 	cmd := &cobra.Command{
 		Use:   "sim",
 		Short: "drive a simulated fleet over real sockets",
 		Long: "Drives a fleet along roads over real sockets: JT/T 808 to --gateway, weigh records to --weigh. It breaks rules on\n" +
 			"purpose by --violations, and writes what it did to --truth. The same --seed and --start give the same fleet, the same\n" +
-			"ways and the same violations. The server must know the fleet: --write-reference DIR writes its register and ends.",
+			"ways and the same violations. The server must know the fleet: --write-reference DIR writes its register and ends." + platformHelp,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			if protocol != "808" {
-				return usageError{fmt.Errorf("--protocol: %q; 808", protocol)}
+			if protocol != "808" && protocol != "809" {
+				return usageError{fmt.Errorf("--protocol: %q; 808 or 809", protocol)}
 			}
 			if c.Violations, err = sim.ParseMix(mix); err != nil {
 				return usageError{err}
 			}
-			if c.Faults, err = sim.ParseFaults(faults); err != nil {
-				return usageError{err}
+			if protocol == "808" {
+				if c.Faults, err = sim.ParseFaults(faults); err != nil {
+					return usageError{err}
+				}
 			}
 			if start != "" {
 				if c.Start, err = time.Parse(time.RFC3339, start); err != nil {
 					return usageError{fmt.Errorf("--start: %w", err)}
 				}
 			}
-			if err := c.Validate(); err != nil {
+			if protocol == "809" {
+				err = platforms.settle(cmd.Flags(), c, faults)
+			} else {
+				err = c.Validate()
+			}
+			if err != nil {
 				return usageError{err}
 			}
 			if register != "" {
 				return writeRegister(cmd.OutOrStdout(), register, c)
+			}
+			if protocol == "809" && platforms.c.Side == sim809.Superior {
+				return platforms.run(cmd, truth, events)
 			}
 			if tokenFile != "" {
 				b, err := os.ReadFile(tokenFile)
@@ -55,14 +67,18 @@ func newSim() *cobra.Command {
 				}
 				c.WeighToken = strings.TrimSpace(string(b))
 			}
+			if protocol == "809" {
+				platforms.c.Fleet.WeighToken = c.WeighToken
+				return platforms.run(cmd, truth, events)
+			}
 			return runSim(cmd, c, truth, events)
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&c.Gateway, "gateway", c.Gateway, "host:port of the JT/T 808 gateway; empty: no terminals are connected")
+	f.StringVar(&c.Gateway, "gateway", c.Gateway, "host:port of the JT/T 808 gateway; empty: no terminals are connected. 809: of the superior platform, "+platforms.c.Gateway+" by default")
 	f.StringVar(&c.WeighURL, "weigh", "http://127.0.0.1:8080/v1/weighings", "URL that takes weigh records; empty: none are sent")
 	f.StringVar(&tokenFile, "weigh-token-file", "data/secrets/weighings", "file with the bearer token for weigh records; empty: none")
-	f.StringVar(&protocol, "protocol", "808", "protocol of the fleet")
+	f.StringVar(&protocol, "protocol", "808", "protocol: 808 of terminals, 809 of platforms")
 	f.IntVar(&c.Vehicles, "vehicles", c.Vehicles, "number of vehicles")
 	f.IntVar(&c.Stations, "stations", c.Stations, "number of weigh stations")
 	f.Float64Var(&c.Rate, "rate", c.Rate, "positions a second of the whole fleet; 0: as fast as they are acknowledged")
@@ -76,6 +92,7 @@ func newSim() *cobra.Command {
 	f.StringVar(&truth, "truth", "", "file for the violations that were driven, NDJSON; - is stdout")
 	f.StringVar(&events, "events", "", "file for every event as it was sent, NDJSON; - is stdout")
 	f.StringVar(&register, "write-reference", "", "write the fleet's reference data to this folder, and end")
+	platforms.flags(f)
 	return cmd
 }
 

@@ -152,6 +152,9 @@ func (a *app) announce(demo bool) error {
 	if a.gateway != nil {
 		line("JT/T 808 terminals", a.gateway.Addr().String()+" (TCP)")
 	}
+	if a.superior != nil && a.superior.Addr() != nil {
+		line("JT/T 809 platforms", a.superior.Addr().String()+" (main links)")
+	}
 	if a.door != nil {
 		line("weigh records", "POST "+base+"/v1/weighings")
 		for _, t := range a.cfg.Weighings.Tokens {

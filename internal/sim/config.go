@@ -47,6 +47,9 @@ type Config struct {
 	BackoffMin time.Duration `yaml:"backoff_min"` // first wait before connecting again; doubles
 	BackoffMax time.Duration `yaml:"backoff_max"`
 
+	// Carrier is the way that positions take to the platform, where it isn't the terminal's own connection. Truth and events follow it.
+	Carrier Carrier `yaml:"-"`
+
 	Truth  io.Writer `yaml:"-"` // violations as NDJSON, each once the platform has acknowledged all that proves it
 	Events io.Writer `yaml:"-"` // every event as NDJSON, once, when it is first sent
 	// OnAck is called with every position that the platform acknowledged and its time in Unix ms, from many goroutines at a time.

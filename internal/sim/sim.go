@@ -349,7 +349,11 @@ func (o *sink) events(it *item, v *vehicle) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.buf = o.buf[:0]
-	it.events(v, func(e *ingest.Event) { o.buf = append(eventfile.AppendJSON(o.buf, e), '\n') })
+	it.events(v, func(e *ingest.Event) {
+		if o.sim.shape(e) {
+			o.buf = append(eventfile.AppendJSON(o.buf, e), '\n')
+		}
+	})
 	o.put(o.eventsTo, "events")
 }
 

@@ -16,6 +16,7 @@ type track struct {
 	v     *vehicle
 	rng   *rand.Rand
 	mix   Mix
+	by    Carrier
 	judge judge
 
 	start, end, interval int64 // Unix s; end 0: never
@@ -62,7 +63,7 @@ type track struct {
 var violationOrder = [...]detect.Kind{detect.KindFenceEntry, detect.KindOverload, detect.KindSpeeding}
 
 func newTrack(w *world, v *vehicle, c *Config) *track {
-	t := &track{w: w, v: v, mix: c.Violations, interval: int64(c.Interval.Seconds()), start: c.Start.Unix(), due: map[detect.Kind]bool{}}
+	t := &track{w: w, v: v, mix: c.Violations, by: c.Carrier, interval: int64(c.Interval.Seconds()), start: c.Start.Unix(), due: map[detect.Kind]bool{}}
 	t.rng = rand.New(rand.NewPCG(c.Seed, uint64(v.index)<<1|1))
 	t.judge = judge{w: w, v: v}
 	t.now = t.start - 1
@@ -228,6 +229,7 @@ func (t *track) place() point {
 // report makes the position that is due, and sends or stores it.
 func (t *track) report() {
 	f := t.fix()
+	t.by.coarsen(&f)
 	truths := t.judge.position(&f, nil)
 	blind := t.w.blindAt(coord{f.lat, f.lon})
 	stored := blind && t.wasBlind
