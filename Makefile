@@ -7,13 +7,14 @@ DATA    ?= data
 GOTESTFLAGS ?=
 
 # Fuzz targets, as package:target. Each runs for FUZZTIME.
-FUZZ := ./ingest:FuzzDecodeEvent ./ingest/jt808:FuzzFramer ./ingest/jt808:FuzzBodies ./ingest/jt808:FuzzReassembler ./ingest/jt808:FuzzDescribe \
+FUZZ := ./ingest:FuzzDecodeEvent ./ingest/fields:FuzzFill ./ingest/jt809:FuzzFramer ./ingest/jt809:FuzzPositions ./ingest/jt809:FuzzBodies \
+        ./ingest/jt809:FuzzDescribe ./ingest/platform/superior:FuzzTake ./ingest/platform/inferior:FuzzSolve ./ingest/jt808:FuzzFramer ./ingest/jt808:FuzzBodies ./ingest/jt808:FuzzReassembler ./ingest/jt808:FuzzDescribe \
         ./ingest/eventfile:FuzzReader ./ingest/gateway:FuzzConn ./ingest/gateway:FuzzParseProxy ./ingest/waybill:FuzzParse ./ingest/weigh:FuzzParse ./ingest/weigh:FuzzCutter \
         ./geo:FuzzCompile ./detect:FuzzLoadState ./enforce/sink:FuzzArchive ./enforce/store:FuzzCursor
 FUZZTIME ?= 10s
 
 .DEFAULT_GOAL := help
-.PHONY: help run test build engine bench load lint fmt clean race fuzz kafka
+.PHONY: help run test build engine bench load platforms lint fmt clean race fuzz kafka
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +41,9 @@ bench: engine ## the figures of benchmarks/README.md
 
 load: ## 15,000 terminals for two minutes, then all reconnect at once; with the figures
 	@TEST_LOAD=1 go test $(GOTESTFLAGS) -count=1 -v -timeout 20m -run '^TestLoad$$' ./cmd/lushao
+
+platforms: engine ## a day of a thousand vehicles, forwarded over JT/T 809 while links and processes die
+	@TEST_PLATFORMS_DAY=1 go test $(GOTESTFLAGS) -count=1 -timeout 20m -run '^TestForwarding$$' ./cmd/lushao
 
 lint: ## formatting and static checks
 	@files=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$files" ] || { echo "gofmt would change: $$files"; exit 1; }

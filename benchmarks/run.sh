@@ -4,15 +4,19 @@ set -eu
 cd "$(dirname "$0")/.."
 time=${BENCHTIME:-2s}
 count=${COUNT:-1}
-if [ "$time" = 1x ]; then positions=20000x; else positions=400000x; fi
+if [ "$time" = 1x ]; then positions=20000x platforms=200000x; else positions=400000x platforms=5000000x; fi
 
 bench() { # PACKAGE PATTERN TIME
 	echo "\$ go test $1 -run '^\$' -bench '$2' -benchtime $3 -count $count"
 	go test "$1" -run '^$' -bench "$2" -benchtime "$3" -count "$count" 2>/dev/null | grep -E '^(Benchmark|cpu:|FAIL)|/s|ns/op'
 }
 bench ./ingest/jt808 '^Benchmark(Location|Frame)$' "$time"
+bench ./ingest/jt809 '^Benchmark(Position|AppendPosition)$' "$time"
+bench ./ingest/platform/superior '^BenchmarkSuperior$' "$time"
+bench ./ingest/platform/inferior '^BenchmarkForward$' "$time"
 bench ./ingest '^Benchmark(Append|Decode)Position$' "$time"
 bench ./detect '^BenchmarkEngine$' "$time"
 bench ./geo '^BenchmarkLookup/^(1000|10000)$/jagged=false' "$time"
 bench ./enforce/store '^BenchmarkInsertPositions$' "$time"
 bench ./cmd/lushao '^BenchmarkPipeline$' "$positions"
+bench ./cmd/lushao '^BenchmarkPlatform$' "$platforms"

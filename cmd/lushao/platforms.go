@@ -19,7 +19,6 @@ import (
 	"lushao/ingest/platform/register"
 	"lushao/ingest/platform/relay"
 	"lushao/ingest/platform/superior"
-	"lushao/internal/bus"
 )
 
 // supervisionGroup has the offsets of who has violations supervised.
@@ -64,11 +63,11 @@ func (a *app) startPlatforms(ctx context.Context, events *gateway.BusLog) error 
 		return err
 	}
 	a.goOn("requests", book.Run)
-	log := platformLog{events}
-	deps := superior.Deps{Log: log, Book: book, Files: a.media, Vehicles: &platformVehicles{a}, History: a.history(),
+	violations := &inferior.BusSource{Client: a.bus, Topic: worker.ViolationsTopic}
+	deps := superior.Deps{Log: events, Book: book, Files: a.media, Vehicles: &platformVehicles{a}, History: a.history(),
 		Logger: a.log.With("part", "superior"), Registerer: a.reg}
 	if a.supervises() {
-		deps.Violations = &violationFollower{client: a.bus, group: supervisionGroup}
+		deps.Violations = &superior.Supervised{Source: violations, Group: supervisionGroup}
 	}
 	var err error
 	if a.superior, err = superior.New(a.cfg.Superior, deps); err != nil {
@@ -78,8 +77,7 @@ func (a *app) startPlatforms(ctx context.Context, events *gateway.BusLog) error 
 		Logger: a.log.With("part", "relay"), Registerer: a.reg})
 	a.inferior, err = inferior.New(a.cfg.Inferior, inferior.Deps{
 		Events:     &inferior.BusSource{Client: a.bus, Topic: worker.EventsTopic},
-		Violations: &inferior.BusSource{Client: a.bus, Topic: worker.ViolationsTopic},
-		Log:        log, Register: &a.vehicles, Book: book, Router: router, Logger: a.log.With("part", "inferior"), Registerer: a.reg})
+		Violations: violations, Log: events, Register: &a.vehicles, Book: book, Router: router, Logger: a.log.With("part", "inferior"), Registerer: a.reg})
 	if err != nil {
 		return err
 	}
@@ -95,11 +93,6 @@ func (a *app) startPlatforms(ctx context.Context, events *gateway.BusLog) error 
 	}
 	return a.inferior.Start()
 }
-
-// platformLog is the events topic as the platforms take it.
-type platformLog struct{ *gateway.BusLog }
-
-func (l platformLog) NewBatch() superior.Batch { return l.BusLog.NewBatch() }
 
 // platformVehicles is what is known of vehicles, for the platforms that report to us.
 type platformVehicles struct{ *app }
@@ -198,62 +191,6 @@ func (a *app) violationFor() func(ctx context.Context, id string) (platform.Viol
 		v, err := ingest.NewVehicle(r.Plate, r.Color)
 		return platform.Violation{ID: r.ID, Vehicle: v, Kind: string(r.Kind), Time: int64(r.Start)}, err == nil, err
 	}
-}
-
-// violationFollower hands over the violations topic from where the group is; a new group begins at the end, because nobody
-// is to be bothered with what was found before he was asked to handle it.
-type violationFollower struct {
-	client *bus.Client
-	group  string
-}
-
-func (f *violationFollower) Follow(ctx context.Context, fn func(ctx context.Context, record []byte) error) error {
-	_, next, err := f.client.Bounds(ctx, worker.ViolationsTopic)
-	if err != nil {
-		return err
-	}
-	committed, err := f.client.CommittedOffsets(ctx, f.group, worker.ViolationsTopic)
-	if err != nil {
-		return err
-	}
-	begun := map[int]int64{}
-	for p, end := range next {
-		if committed[p] < 0 { // from now on: what comes while this process is away must not be missed
-			begun[p] = end
-		}
-	}
-	if err := f.client.CommitOffsets(ctx, f.group, worker.ViolationsTopic, begun); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	done := make(chan error, len(next))
-	for p := range next {
-		from := committed[p]
-		if from < 0 {
-			from = next[p]
-		}
-		go func() {
-			done <- f.client.Consume(ctx, worker.ViolationsTopic, p, from, func(ctx context.Context, batch []bus.Message) error {
-				for i := range batch {
-					if len(batch[i].Value) == 0 {
-						continue
-					}
-					if err := fn(ctx, batch[i].Value); err != nil {
-						return err
-					}
-				}
-				return f.client.CommitOffsets(ctx, f.group, worker.ViolationsTopic, map[int]int64{p: batch[len(batch)-1].Offset + 1})
-			})
-		}()
-	}
-	var failed error
-	for range next {
-		err := <-done
-		cancel() // one partition alone is not what was asked for
-		failed = errors.Join(failed, err)
-	}
-	return failed
 }
 
 // stopPlatforms ends the links to other platforms, proving and acknowledging what can be.

@@ -216,13 +216,15 @@ func TestSlowReader(t *testing.T) {
 		config: func(c *Config) { c.MaxQueue, c.WriteTimeout = 16<<10, 20*time.Second }})
 	s := x.superior
 	s.await("a login", func() bool { return s.main != nil })
-	const n = 40_000
-	var vehicles []ingest.Vehicle
-	for k := range 5 {
-		vehicles = append(vehicles, vehicle(t, fmt.Sprintf("云H%05d", k)))
-	}
-	for k := range n {
-		x.events.put(position(vehicles[k%5], k))
+	const n = 80_000 // more than the buffers of the sockets hold
+	for k := 0; k < n; k += 100 {
+		v := vehicle(t, fmt.Sprintf("云H%05d", k/100%5))
+		var payload []byte
+		for m := range 100 {
+			e := position(v, k+m)
+			payload = ingest.AppendEvent(payload, &e)
+		}
+		x.events.append(v.Partition(3), payload)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
@@ -237,9 +239,14 @@ func TestSlowReader(t *testing.T) {
 	for main() < 8<<10 && ctx.Err() == nil { // the sockets' buffers are full
 		pause(ctx, time.Millisecond)
 	}
-	if p := main(); p > 20<<10 {
+	if p := main(); p < 8<<10 || p > 20<<10 {
 		t.Errorf("%d bytes wait", p)
 	}
+	x.events.mu.Lock()
+	if x.events.read == n/100 {
+		t.Error("the log was read to its end")
+	}
+	x.events.mu.Unlock()
 	s.mu.Lock()
 	s.hold = nil
 	close(hold)
@@ -354,4 +361,49 @@ func TestFromNow(t *testing.T) {
 	if len(x.superior.arrived) != 1 || x.superior.arrived[key("云H00001", epoch+20_000)] == 0 {
 		t.Errorf("arrived: %v", x.superior.arrived)
 	}
+}
+
+// A vehicle is registered (0x1201) when it comes online and once after each login, and link events themselves are not sent.
+func TestRegistration(t *testing.T) {
+	v := vehicle(t, "云H00001")
+	x := start(t, options{edition: jt809.Edition2013})
+	s := x.superior
+	s.up()
+	link := func(online bool) ingest.Event {
+		return ingest.Event{Kind: ingest.KindLink, Source: ingest.SourceJT808, Vehicle: v, Time: epoch, Link: &ingest.Link{Online: online}}
+	}
+	x.events.put(link(true), position(v, 1), position(v, 2), link(false), link(true), position(v, 3))
+	x.proven()
+	count := func() (n int) {
+		for _, m := range s.messages {
+			if m.id == jt809.IDRegistration {
+				n++
+			}
+		}
+		return n
+	}
+	s.await("two registrations", func() bool { return count() == 2 && len(s.arrived) == 3 })
+	s.kill(true, true)
+	s.await("the next login", func() bool { return s.logins == 2 && s.main != nil })
+	x.events.put(position(v, 4), position(v, 5))
+	x.proven()
+	s.await("one more", func() bool { return len(s.arrived) == 5 && count() == 3 })
+}
+
+// Without a main link the superior is told over the sub link that we stop (0x1008).
+func TestShutdownWithoutMainLink(t *testing.T) {
+	x := start(t, options{config: func(c *Config) { c.BackoffMin, c.BackoffMax = time.Hour, time.Hour }})
+	s := x.superior
+	s.up()
+	s.kill(true, false)
+	s.message(jt809.IDMainBroken, 1)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if err := x.Shutdown(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if m := s.message(jt809.IDInferiorCloses, 1); m.link != "sub" {
+		t.Errorf("on the %s link", m.link)
+	}
+	s.await("the end of the sub link", func() bool { return s.sub == nil })
 }

@@ -7,7 +7,7 @@
 //	forward.go               the log to the peer: runs, barriers, proofs, offsets; positions.go, alarms.go what is sent
 //	take.go                  what the peer sends; take_*.go by subject
 //	inspect.go               the sums of inspections; warntypes.go the numbers of alarms
-//	ring.go                  what was sent last, to be sent again; stats.go counts
+//	ring.go                  what was sent last, to be sent again; stats.go, rate.go, metrics.go figures
 //
 // What must always hold: an offset is committed only when everything before it was sent on one main link before a 0x1005
 // that the superior answered. A login begins again at what is proven; so nothing is lost, and what arrives twice are equal

@@ -68,6 +68,7 @@ func newSuperior(t *testing.T, ed jt809.Edition, encrypt bool) *superior {
 			if err != nil {
 				return
 			}
+			nc.(*net.TCPConn).SetReadBuffer(128 << 10) // so that a test can fill it
 			all.Go(func() { s.serve(nc, "main") })
 		}
 	})

@@ -330,22 +330,37 @@ func (s *platformScript) login() uint8 {
 	return r.Result
 }
 
-// takeSub answers the superior's dialling of the sub link.
+// takeSub answers the superior's dialling of the sub link with a result. What it had dialled for an earlier login is
+// refused.
 func (s *platformScript) takeSub(result uint8) *scriptLink {
 	s.t.Helper()
 	s.listener.(*net.TCPListener).SetDeadline(time.Now().Add(patience))
-	nc, err := s.listener.Accept()
-	if err != nil {
-		s.t.Fatal(err)
+	for {
+		nc, err := s.listener.Accept()
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		l := s.open(nc)
+		var x scriptFrame
+		select {
+		case x = <-l.frames:
+		case <-l.done:
+			if len(l.frames) == 0 {
+				continue
+			}
+			x = <-l.frames
+		}
+		var m jt809.SubLogin
+		if err := jt809.Decode(x.env.Data, s.ed, &m); err != nil || x.h.ID != jt809.IDSubLogin {
+			s.t.Fatalf("%v came first: %v", x.h.ID, err)
+		}
+		if m.VerifyCode != s.verify {
+			nc.Write(s.frame(1, envelope(jt809.IDSubLoginReply, nil), &jt809.SubLoginReply{Result: jt809.SubLoginBadCode})) // it may be closed already
+			continue
+		}
+		s.send(l, jt809.IDSubLoginReply, nil, &jt809.SubLoginReply{Result: result})
+		return l
 	}
-	l := s.open(nc)
-	var m jt809.SubLogin
-	l.get(jt809.IDSubLogin, s.ed, &m)
-	if m.VerifyCode != s.verify {
-		s.t.Errorf("verify_code %d, want %d", m.VerifyCode, s.verify)
-	}
-	s.send(l, jt809.IDSubLoginReply, nil, &jt809.SubLoginReply{Result: result})
-	return l
 }
 
 // both logs in on both links.

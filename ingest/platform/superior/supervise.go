@@ -26,28 +26,6 @@ type violation struct {
 	End   platform.Time `json:"end"`
 }
 
-// warnTypes are the alarm types (warn_type) that kinds of violations are supervised as; others are WarnOther.
-var warnTypes = map[string]uint16{
-	"speeding": jt809.WarnOverspeed, "section_speeding": jt809.WarnOverspeed, "average_speed": jt809.WarnOverspeed,
-	"fatigue": jt809.WarnFatigue, "continuous_driving": jt809.WarnFatigue, "rest": jt809.WarnFatigue, "fatigue_driving": jt809.WarnFatigue,
-	"fence_entry": jt809.WarnEnterArea, "fence_exit": jt809.WarnLeaveArea, "fence_crossing": jt809.WarnOutOfBounds,
-	"out_of_bounds": jt809.WarnOutOfBounds, "route_deviation": jt809.WarnOffRoute, "night_driving": jt809.WarnOvertimeDriving,
-	"daily_driving": jt809.WarnOvertimeDriving, "overcrowding": jt809.WarnOvercrowded, "driver_behavior": jt809.WarnAbnormalDriving,
-}
-
-// warnTypes2019 are those that 2019 added.
-var warnTypes2019 = map[string]uint16{"collision_risk": jt809.WarnForwardCollision, "gone_dark": jt809.WarnAbnormalData, "tampering": jt809.WarnAbnormalData}
-
-func warnType(kind string, ed jt809.Edition) uint16 {
-	if t, ok := warnTypes2019[kind]; ok && ed == jt809.Edition2019 {
-		return t
-	}
-	if t, ok := warnTypes[kind]; ok {
-		return t
-	}
-	return jt809.WarnOther
-}
-
 // alarm is a 0x1402 that a peer has sent.
 type alarm struct {
 	v      ingest.Vehicle
@@ -302,12 +280,12 @@ func (p *peer) supervise(ctx context.Context, v *violation, id ingest.Vehicle) e
 	c := &p.cfg.Supervise
 	ed := p.ed()
 	deadline := p.s.now().Add(c.Within)
-	m := &jt809.Supervision{WarnSrc: jt809.WarnByGovernment, WarnType: warnType(v.Kind, ed), SrcPlatformID: jt808.GBK(p.cfg.PlatformID),
+	m := &jt809.Supervision{WarnSrc: jt809.WarnByGovernment, WarnType: platform.WarnType(v.Kind, ed), SrcPlatformID: jt808.GBK(p.cfg.PlatformID),
 		WarnTime: jt809.SecondsOf(int64(v.Start)), SupervisionEndTime: jt809.SecondsOf(deadline.UnixMilli()), SupervisionLevel: c.Level,
 		Supervisor: jt808.GBK(c.Supervisor), SupervisorTel: jt808.GBK(c.SupervisorTel), SupervisorEmail: jt808.GBK(c.SupervisorEmail)}
 	r := platform.Request{Violation: v.ID, Deadline: deadline.UnixMilli(), Note: v.Kind}
 	if ed == jt809.Edition2019 && p.route() != nil {
-		if err := p.refer(&id, warnType(v.Kind, ed), v.Kind, int64(v.Start), int64(v.End), m); err != nil {
+		if err := p.refer(&id, platform.WarnType(v.Kind, ed), v.Kind, int64(v.Start), int64(v.End), m); err != nil {
 			p.s.logger.Debug("no hint of a violation could be sent", "peer", p.cfg.Name, "err", err)
 		}
 	}
@@ -340,7 +318,7 @@ func (p *peer) tip(v *ingest.Vehicle, m *jt809.Supervision, r *platform.Request)
 	if m.Source.Serial != 0 || v.IsZero() {
 		return nil
 	}
-	if err := p.refer(v, warnType(r.Note, jt809.Edition2019), r.Note, m.WarnTime.UnixMilli(), 0, m); err != nil {
+	if err := p.refer(v, platform.WarnType(r.Note, jt809.Edition2019), r.Note, m.WarnTime.UnixMilli(), 0, m); err != nil {
 		return err
 	}
 	r.Body = jt809.AppendBodyJSON(nil, jt809.Edition2019, m)

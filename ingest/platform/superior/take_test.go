@@ -104,7 +104,7 @@ func TestCountsOfPositions(t *testing.T) {
 		s.position(s.main, plateOf(t, 1), noon+i*1000)
 	}
 	total := uint32(0)
-	for total < 20 {
+	for total < 16 { // at most nine of the 25 wait for the next count
 		var m jt809.PositionCount
 		s.sub.get(jt809.IDPositionCount, s.ed, &m)
 		if total += m.Total; m.Total < 10 || m.End < m.Start || m.Start == 0 {
