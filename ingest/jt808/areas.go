@@ -258,6 +258,9 @@ type AreaData struct {
 }
 
 func (m *AreaData) walk(f *fields) {
+	// There is no other layout: the message came with 2019, whatever the header says.
+	defer func(ed Edition) { f.ed = ed }(f.ed)
+	f.ed = Edition2019
 	f.Code8("query_type", &m.Type, areaKinds)
 	switch f.Mode {
 	case wire.Decoding:

@@ -151,13 +151,6 @@ func describeBody(f *fields, h *Header, b []byte, opt DescribeOptions) error {
 	return nil
 }
 
-func (f *fields) raw(b []byte) {
-	f.Object(func() {
-		f.Key("raw")
-		f.Out = wire.AppendHex(f.Out, b)
-	})
-}
-
 // AppendLocationJSON appends the location as the object that Describe has for it, for others that carry locations of
 // JT/T 808: JT/T 809-2019 does.
 func AppendLocationJSON(dst []byte, l *Location) []byte { return appendLocationJSON(dst, l) }

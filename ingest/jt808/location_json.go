@@ -1,8 +1,6 @@
 package jt808
 
 import (
-	"strconv"
-
 	wire "lushao/ingest/fields"
 )
 
@@ -69,19 +67,4 @@ func describeExtras(f *fields, x Extras) {
 		}
 		f.Out = append(f.Out, ']')
 	}
-}
-
-func (f *fields) truth(name string, v bool) {
-	f.Key(name)
-	f.Out = strconv.AppendBool(f.Out, v)
-}
-
-func (f *fields) tenths(name string, v int64) {
-	f.Key(name)
-	f.Out = wire.AppendTenths(f.Out, v)
-}
-
-func (f *fields) int(name string, v int64) {
-	f.Key(name)
-	f.Out = strconv.AppendInt(f.Out, v, 10)
 }

@@ -19,10 +19,9 @@ func padded(s string, n int) Text {
 }
 
 var (
-	sampleSource = Source{Type: IDPhotoRequest, Serial: 70001}
-	sampleFrom   = SecondsOf(1777593600000) // 2026-05-01T08:00:00+08:00
-	sampleTo     = SecondsOf(1777597200000)
-	sampleToken  = Text("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
+	sampleFrom  = SecondsOf(1777593600000) // 2026-05-01T08:00:00+08:00
+	sampleTo    = SecondsOf(1777597200000)
+	sampleToken = Text("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 )
 
 func samplePosition(ed Edition) Location {

@@ -100,7 +100,7 @@ func againstSuperior(t *testing.T, edition string, faulty bool) {
 	if faulty {
 		c.Silence = time.Second // ends those who say nothing
 		c.FaultPause = 2 * time.Millisecond
-		c.Faults = Faults{FaultMainCut: 0.003, FaultSubCut: 0.001, FaultBothCut: 0.001, FaultHalfFrame: 0.02, FaultBadChecksum: 0.03,
+		c.Faults = Faults{FaultMainCut: 0.01, FaultSubCut: 0.003, FaultBothCut: 0.003, FaultHalfFrame: 0.02, FaultBadChecksum: 0.03,
 			FaultBadEscape: 0.03, FaultGarbage: 0.03, FaultWrongKey: 0.03, FaultWrongLength: 0.03, FaultDuplicate: 0.03, FaultChopped: 0.02,
 			FaultUnknown: 0.03, FaultDeviation: 0.05, FaultMilliseconds: 0.5, FaultTextLength: 0.5, FaultSlowReader: 0.01,
 			FaultNoHeartbeat: 0.1, FaultWrongPassword: 1, FaultWrongVerify: 0.1}
@@ -114,7 +114,7 @@ func againstSuperior(t *testing.T, edition string, faulty bool) {
 	}
 	sc := product.DefaultConfig()
 	sc.Listen, sc.Tick, sc.RedialDelay, sc.RedialSlow = "127.0.0.1:0", 10*time.Millisecond, 5*time.Millisecond, 50*time.Millisecond
-	sc.Heartbeat, sc.Silence, sc.ReplaceAfter = 200*time.Millisecond, c.Silence, 300*time.Millisecond
+	sc.Heartbeat, sc.Silence, sc.ReplaceAfter, sc.RefusedDelay = 200*time.Millisecond, c.Silence, 300*time.Millisecond, 10*time.Millisecond
 	for i := range c.Platforms {
 		sc.Peers = append(sc.Peers, product.PeerConfig{Name: fmt.Sprintf("p%d", i), AccessCode: c.AccessCode + uint32(i), User: c.User + uint32(i),
 			Password: c.Password, Edition: edition, M1: c.Cipher.M1, IA1: c.Cipher.IA1, IC1: c.Cipher.IC1, Encrypt: true})

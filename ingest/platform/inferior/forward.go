@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"lushao/ingest/jt809"
 	"lushao/ingest/platform/link"
 	"lushao/internal/bus"
 )
@@ -270,7 +271,7 @@ func (r *run) advance(ctx context.Context, part partition, next int64) error {
 	r.mu.Unlock()
 	if due {
 		// A link that ends is no failure of the run: the loop sees it.
-		if err := r.main.beat(ctx); err != nil && ctx.Err() != nil {
+		if err := r.main.beat(func(e *jt809.Envelope, m jt809.Body) (uint32, error) { return r.main.conn.SendWait(ctx, e, m) }); err != nil && ctx.Err() != nil {
 			return ctx.Err()
 		}
 	}

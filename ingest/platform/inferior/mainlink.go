@@ -205,7 +205,7 @@ func (s *mainLink) stay(end func(), done <-chan error) error {
 				<-done
 				return fmt.Errorf("the superior did not answer a heartbeat for %v, so nothing that was sent can be proven", now.Sub(at).Round(time.Second))
 			}
-			s.beat(nil)
+			s.beat(s.conn.Send)
 		case <-count.C:
 			s.p.i.rest.Go(s.p.sendCount) // it may wait for room
 		case <-s.p.i.soft.Done():
@@ -220,7 +220,7 @@ func (s *mainLink) stay(end func(), done <-chan error) error {
 func (s *mainLink) leave(done <-chan error) {
 	timeout := time.NewTimer(s.p.i.cfg.LogoutTimeout)
 	defer timeout.Stop()
-	s.beat(nil)
+	s.beat(s.conn.Send)
 	for ok := true; ok && !s.oldestBeat().IsZero(); {
 		s.mu.Lock()
 		proved, open := s.proved, len(s.beats) > 0
@@ -252,9 +252,9 @@ func (s *mainLink) leave(done <-chan error) {
 	<-done
 }
 
-// beat sends 0x1005. Its answer proves what the run that uses this link has sent before. With ctx nil it does not wait for
-// room in the queue: what fills it keeps the link alive as well.
-func (s *mainLink) beat(ctx context.Context) error {
+// beat sends 0x1005. Its answer proves what the run that uses this link has sent before. send says whether room in the queue is
+// waited for; who only keeps the link alive need not: what fills the queue does so as well.
+func (s *mainLink) beat(send func(*jt809.Envelope, jt809.Body) (uint32, error)) error {
 	s.sending.Lock()
 	defer s.sending.Unlock()
 	b := beat{at: s.p.i.now()}
@@ -267,13 +267,7 @@ func (s *mainLink) beat(ctx context.Context) error {
 	b.n = s.count
 	s.beats = append(s.beats, b)
 	s.mu.Unlock()
-	var err error
-	e := jt809.Envelope{ID: jt809.IDHeartbeat}
-	if ctx == nil {
-		_, err = s.conn.Send(&e, nil)
-	} else {
-		_, err = s.conn.SendWait(ctx, &e, nil)
-	}
+	_, err := send(&jt809.Envelope{ID: jt809.IDHeartbeat}, nil)
 	if err != nil {
 		s.mu.Lock()
 		s.beats = slices.DeleteFunc(s.beats, func(o beat) bool { return o.n == b.n })

@@ -175,13 +175,12 @@ func (s *superior) send(id jt809.MessageID, v *ingest.Vehicle, m jt809.Body) uin
 
 // side is a connection of the superior.
 type side struct {
-	s        *superior
-	c        *link.Conn
-	nc       net.Conn
-	name     string
-	pending  []string
-	packets  [][]string
-	loggedIn bool
+	s       *superior
+	c       *link.Conn
+	nc      net.Conn
+	name    string
+	pending []string
+	packets [][]string
 }
 
 func (s *superior) serve(nc net.Conn, name string) {

@@ -259,6 +259,7 @@ func (r *request) reply(id jt809.MessageID, m jt809.Body) error {
 // answered finds the request of ours that the message answers, and notes the answer.
 func (r *request) answered(ctx context.Context) error {
 	r.p.asking.Lock() // a request that was just sent is in the book after this
+	//lint:ignore SA2001 only the wait for who holds it is wanted
 	r.p.asking.Unlock()
 	asked := jt809.MessageID(0)
 	for _, id := range jt809.MessageIDs() {

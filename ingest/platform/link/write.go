@@ -54,17 +54,17 @@ var scratch = sync.Pool{New: func() any { return new([]byte) }}
 // vehicle are given. Serial, centre, version, time and encryption are filled in. It never blocks: where more than MaxQueue
 // bytes would wait, it fails with ErrFull. It returns the serial, msg_sn, of the message.
 func (c *Conn) Send(e *jt809.Envelope, m jt809.Body) (serial uint32, err error) {
-	return c.send(nil, e, m)
+	return c.send(context.Background(), false, e, m)
 }
 
 // SendWait is Send that waits for room while the peer reads slowly.
 func (c *Conn) SendWait(ctx context.Context, e *jt809.Envelope, m jt809.Body) (serial uint32, err error) {
-	return c.send(ctx, e, m)
+	return c.send(ctx, true, e, m)
 }
 
 // SendData is SendWait of a payload that is encoded already: e.Data.
 func (c *Conn) SendData(ctx context.Context, e *jt809.Envelope) (serial uint32, err error) {
-	return c.send(ctx, e, nil)
+	return c.send(ctx, true, e, nil)
 }
 
 // Resend queues a message again under the serial that it had, as 0x1303 and 0x9303 ask for.
@@ -81,7 +81,7 @@ func (c *Conn) Resend(e *jt809.Envelope, serial uint32) error {
 	return nil
 }
 
-func (c *Conn) send(wait context.Context, e *jt809.Envelope, m jt809.Body) (serial uint32, err error) {
+func (c *Conn) send(ctx context.Context, wait bool, e *jt809.Envelope, m jt809.Body) (serial uint32, err error) {
 	data, body := scratch.Get().(*[]byte), scratch.Get().(*[]byte)
 	defer scratch.Put(data)
 	defer scratch.Put(body)
@@ -105,13 +105,13 @@ func (c *Conn) send(wait context.Context, e *jt809.Envelope, m jt809.Body) (seri
 		}
 		room := c.out.room
 		c.mu.Unlock()
-		if wait == nil || !errors.Is(err, ErrFull) {
+		if !wait || !errors.Is(err, ErrFull) {
 			return 0, err
 		}
 		select {
 		case <-room:
-		case <-wait.Done():
-			return 0, wait.Err()
+		case <-ctx.Done():
+			return 0, ctx.Err()
 		}
 	}
 }

@@ -164,10 +164,8 @@ func TestRegisterRoutes(t *testing.T) {
 
 func TestRegisterRefuses(t *testing.T) {
 	log := &memoryLog{}
-	for _, p := range []page{{"k", "{"}, {"x/1", `{"plate":"y","color":1}`}, {"/0", `{}`}, {"y/1", `{"plate":"y","color":1,"region":"x"}`}, {"y/1", `{"plate":"y","color":1,"model":"a\u0001"}`},
-		{"y/1", `{"plate":"y","color":1,"routes":[{"id":1,"width_m":9,"line":[[1,1]]}]}`}, {"y/1", `{"plate":"y","color":1,"routes":[{"id":1,"width_m":0,"line":[[1,1],[2,2]]}]}`}} {
-		log.pages = append(log.pages, p)
-	}
+	log.pages = append(log.pages, []page{{"k", "{"}, {"x/1", `{"plate":"y","color":1}`}, {"/0", `{}`}, {"y/1", `{"plate":"y","color":1,"region":"x"}`}, {"y/1", `{"plate":"y","color":1,"model":"a\u0001"}`},
+		{"y/1", `{"plate":"y","color":1,"routes":[{"id":1,"width_m":9,"line":[[1,1]]}]}`}, {"y/1", `{"plate":"y","color":1,"routes":[{"id":1,"width_m":0,"line":[[1,1],[2,2]]}]}`}}...)
 	log.pages = append(log.pages, page{"y/1", `{"plate":"y","color":1,"member_of_later":1}`}, page{"z/1", `{"plate":"z","color":1}`}, page{"z/1", ""})
 	r := open(t, log)
 	if all, _ := r.Records(); len(all) != 1 || all[0].Plate != "y" || testutil.ToFloat64(r.bad) != 7 {

@@ -21,15 +21,14 @@ type worker struct {
 	touched  []int    // partitions with events
 	appended bool     // what the log was handed has not been waited for
 
-	cache     map[[22]byte]*vehicle
-	env       jt809.Envelope
-	reader    jt809.PositionReader
-	event     ingest.Event
-	n, late   uint64 // positions of this read, and those of them that came late
-	bad       uint64
-	counts    [ingest.KindLink + 1]int // events that were not waited for
-	replies   []reply
-	positions int // since the last 0x9101
+	cache   map[[22]byte]*vehicle
+	env     jt809.Envelope
+	reader  jt809.PositionReader
+	event   ingest.Event
+	n, late uint64 // positions of this read, and those of them that came late
+	bad     uint64
+	counts  [ingest.KindLink + 1]int // events that were not waited for
+	replies []reply
 }
 
 // reply is sent when the log has everything that was read before it.
