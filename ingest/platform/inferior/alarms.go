@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"slices"
+	"sync"
 	"time"
 
 	"lushao/ingest"
@@ -41,14 +42,18 @@ type alarm struct {
 	offset    int64  // of its record in the log
 }
 
-// alarmMemory holds the alarms that were reported last, oldest first. It is the peer's, under mu.
+// alarmMemory holds the alarms that were reported last, oldest first. Its lock is the last in the order: nothing is locked or
+// waited for while it is held.
 type alarmMemory struct {
+	mu    sync.Mutex
 	limit int
 	list  []alarm
 	by    map[string]bool // violations in list
 }
 
 func (m *alarmMemory) add(a alarm) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if m.by == nil {
 		m.by = map[string]bool{}
 	}
@@ -67,6 +72,8 @@ func (m *alarmMemory) add(a alarm) {
 
 // find returns the latest alarm that fits.
 func (m *alarmMemory) find(fits func(a *alarm) bool) (alarm, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	for n := len(m.list) - 1; n >= 0; n-- {
 		if fits(&m.list[n]) {
 			return m.list[n], true
@@ -116,9 +123,7 @@ func infoID(violation string) uint32 {
 // it was reported already. The same record again means that its report was not proven.
 func (p *peer) reportAlarm(ctx context.Context, r *run, v *violation, vehicle ingest.Vehicle, offset int64) error {
 	a := alarm{violation: v.ID, vehicle: vehicle, kind: p.warnType(v.Kind), info: infoID(v.ID), at: v.Start.Unix(), offset: offset}
-	p.mu.Lock()
 	old, again := p.alarms.find(func(b *alarm) bool { return b.violation == v.ID })
-	p.mu.Unlock()
 	if again && old.offset < offset {
 		return nil
 	}
@@ -132,16 +137,15 @@ func (p *peer) reportAlarm(ctx context.Context, r *run, v *violation, vehicle in
 	if !p.edition.Has(jt809.FeatureBareAlarms) {
 		e.SetVehicle(vehicle)
 	}
-	serial, err := r.sendBody(ctx, e, m)
-	if err != nil {
-		return err
+	// It is remembered before it leaves: a quick superior supervises it at once.
+	_, err := r.sendBodyThen(ctx, e, m, func(serial uint32) {
+		a.serial = serial
+		p.alarms.add(a)
+	})
+	if err == nil {
+		p.metrics.alarms.Inc()
 	}
-	a.serial = serial
-	p.mu.Lock()
-	p.alarms.add(a)
-	p.mu.Unlock()
-	p.metrics.alarms.Inc()
-	return nil
+	return err
 }
 
 // warnSrcPlatform is warn_src 2: the enterprise's platform.
@@ -199,8 +203,6 @@ func supervisionReply(m *jt809.Supervision, serial uint32, result platform.Super
 
 // alarmOf finds the alarm that is supervised: by the serial of its 0x1402, else by vehicle, type and time.
 func (p *peer) alarmOf(m *jt809.Supervision, r *request) (alarm, bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	if p.edition == jt809.Edition2019 && m.Source.Type == jt809.IDAlarmReport && m.Source.Serial != 0 {
 		if a, ok := p.alarms.find(func(a *alarm) bool { return a.serial == m.Source.Serial }); ok {
 			return a, true
@@ -264,9 +266,7 @@ func (p *peer) sendOutcome(ctx context.Context, b *platform.Request, m *jt809.Su
 	case jt809.Edition2019:
 		source := m.Source
 		if source.Serial == 0 {
-			p.mu.Lock()
 			a, ok := p.alarms.find(func(a *alarm) bool { return a.violation == b.Violation })
-			p.mu.Unlock()
 			if ok {
 				source = jt809.Source{Type: jt809.IDAlarmReport, Serial: a.serial}
 			}

@@ -235,8 +235,12 @@ func (p *peer) subUp(c *link.Conn, address string) {
 	p.sub = c
 	p.states[1].Address = address
 	p.setState(1, platform.LinkUp, "")
+	alone := p.main == nil
 	p.linksChanged()
 	p.mu.Unlock()
+	if alone && p.i.soft.Err() == nil { // the main link broke while this one was being made
+		c.Send(&jt809.Envelope{ID: jt809.IDMainBroken}, &jt809.MainBroken{})
+	}
 	if old != nil && old != c {
 		old.Close("replaced by a new sub link")
 	}

@@ -187,12 +187,17 @@ func (p *peer) record(v *ingest.Vehicle) (Record, bool) {
 // send sends a payload over the link that carries data, and waits while the peer reads slowly. It fails when ctx ends,
 // which it does when both links are down.
 func (r *run) send(ctx context.Context, e *jt809.Envelope, positions int) (serial uint32, err error) {
+	return r.sendThen(ctx, e, positions, nil)
+}
+
+// sendThen is send that calls queued, where it is given, before the message can leave.
+func (r *run) sendThen(ctx context.Context, e *jt809.Envelope, positions int, queued func(serial uint32)) (serial uint32, err error) {
 	for {
 		c := r.p.data.Load()
 		if c == nil {
 			return 0, platform.ErrOffline
 		}
-		serial, err = c.SendData(ctx, e)
+		serial, err = c.SendDataThen(ctx, e, queued)
 		if err == nil {
 			r.p.keep(e, nil, serial)
 			r.on(c, positions)
@@ -209,8 +214,12 @@ func (r *run) send(ctx context.Context, e *jt809.Envelope, positions int) (seria
 
 // sendBody is send for a message that is not frequent.
 func (r *run) sendBody(ctx context.Context, e jt809.Envelope, m jt809.Body) (serial uint32, err error) {
+	return r.sendBodyThen(ctx, e, m, nil)
+}
+
+func (r *run) sendBodyThen(ctx context.Context, e jt809.Envelope, m jt809.Body, queued func(serial uint32)) (serial uint32, err error) {
 	e.Data = jt809.AppendBody(nil, r.p.edition, m)
-	return r.send(ctx, &e, 0)
+	return r.sendThen(ctx, &e, 0, queued)
 }
 
 // appendPosition appends the payload of 0x1202. In 2019 our platform's id goes into it: the first of the three at its end,

@@ -54,17 +54,23 @@ var scratch = sync.Pool{New: func() any { return new([]byte) }}
 // vehicle are given. Serial, centre, version, time and encryption are filled in. It never blocks: where more than MaxQueue
 // bytes would wait, it fails with ErrFull. It returns the serial, msg_sn, of the message.
 func (c *Conn) Send(e *jt809.Envelope, m jt809.Body) (serial uint32, err error) {
-	return c.send(context.Background(), false, e, m)
+	return c.send(context.Background(), false, e, m, nil)
 }
 
 // SendWait is Send that waits for room while the peer reads slowly.
 func (c *Conn) SendWait(ctx context.Context, e *jt809.Envelope, m jt809.Body) (serial uint32, err error) {
-	return c.send(ctx, true, e, m)
+	return c.send(ctx, true, e, m, nil)
 }
 
 // SendData is SendWait of a payload that is encoded already: e.Data.
 func (c *Conn) SendData(ctx context.Context, e *jt809.Envelope) (serial uint32, err error) {
-	return c.send(ctx, true, e, nil)
+	return c.send(ctx, true, e, nil, nil)
+}
+
+// SendDataThen is SendData that calls queued with the serial before the message can leave, so that what is noted of it is there
+// when the answer comes. queued must not use the connection, nor wait.
+func (c *Conn) SendDataThen(ctx context.Context, e *jt809.Envelope, queued func(serial uint32)) (serial uint32, err error) {
+	return c.send(ctx, true, e, nil, queued)
 }
 
 // Resend queues a message again under the serial that it had, as 0x1303 and 0x9303 ask for.
@@ -81,7 +87,7 @@ func (c *Conn) Resend(e *jt809.Envelope, serial uint32) error {
 	return nil
 }
 
-func (c *Conn) send(ctx context.Context, wait bool, e *jt809.Envelope, m jt809.Body) (serial uint32, err error) {
+func (c *Conn) send(ctx context.Context, wait bool, e *jt809.Envelope, m jt809.Body, queued func(serial uint32)) (serial uint32, err error) {
 	data, body := scratch.Get().(*[]byte), scratch.Get().(*[]byte)
 	defer scratch.Put(data)
 	defer scratch.Put(body)
@@ -100,6 +106,9 @@ func (c *Conn) send(ctx context.Context, wait bool, e *jt809.Envelope, m jt809.B
 		if err == nil {
 			serial = c.o.Serials.Next(env.ID, env.Sub)
 			c.enqueue(&env, *body, serial)
+			if queued != nil {
+				queued(serial)
+			}
 			c.mu.Unlock()
 			return serial, nil
 		}
