@@ -162,3 +162,26 @@ func compactFrom(dst []int32, base int) []int32 {
 	slices.Sort(dst[base:])
 	return dst[:base+len(slices.Compact(dst[base:]))]
 }
+
+// Clear reports quickly that no shape is near the straight way from a to b: both lie in one cell that nothing meets. Where it
+// says no, Crossed tells.
+func (x *Index) Clear(a, b Point) bool {
+	u, v := uint32(a.Lon)-uint32(x.origin.Lon), uint32(a.Lat)-uint32(x.origin.Lat)
+	q, r := uint32(b.Lon)-uint32(x.origin.Lon), uint32(b.Lat)-uint32(x.origin.Lat)
+	if (u|v|q|r)>>x.shift != 0 {
+		return false
+	}
+	for ref, shift := x.root, x.shift; ; {
+		tag := ref & tagMask
+		if tag == 0 || tag == soleTag || tag&coveredTag != 0 {
+			return ref == 0
+		}
+		shift -= tag
+		n := uint32(1)<<tag - 1
+		at := (v>>shift&n)<<tag | (u >> shift & n)
+		if at != (r>>shift&n)<<tag|(q>>shift&n) {
+			return false
+		}
+		ref = x.words[(ref>>tagBits)*unitWords+at]
+	}
+}

@@ -3,6 +3,9 @@
 //	GET /v1/violations              a list, latest first, by filter and page
 //	GET /v1/violations/{id}         one
 //	GET /v1/violations/{id}/track   what the vehicle reported around it
+//	GET /v1/visits                  stays of hazmat vehicles of other regions, latest first
+//	GET /v1/visits/{id}             one
+//	GET /v1/visits/{id}/track       the way that the vehicle drove
 //	GET /v1/vehicles/{plate}        what the record knows of a vehicle
 //
 // Answers are JSON; an answer that is no success is {"error":{"code":…,"message":…,"field":…}}.
@@ -29,6 +32,8 @@ type Store interface {
 	ListViolations(ctx context.Context, f store.ViolationFilter) (store.Page, error)
 	Violation(ctx context.Context, id string) (*store.Record, error)
 	Track(ctx context.Context, f store.TrackFilter) (store.TrackPage, error)
+	ListVisits(ctx context.Context, f store.VisitFilter) (store.VisitPage, error)
+	Visit(ctx context.Context, id string) (*store.VisitRecord, error)
 	Colors(ctx context.Context, plate string) ([]store.Seen, error)
 	Vehicle(ctx context.Context, v ingest.Vehicle, now time.Time) (*store.VehicleSummary, error)
 }
@@ -62,6 +67,9 @@ func New(cfg Config, s Store, log *slog.Logger, reg prometheus.Registerer) (*API
 		{"/v1/violations", a.listViolations},
 		{"/v1/violations/{id}", a.getViolation},
 		{"/v1/violations/{id}/track", a.getTrack},
+		{"/v1/visits", a.listVisits},
+		{"/v1/visits/{id}", a.getVisit},
+		{"/v1/visits/{id}/track", a.getVisitTrack},
 		{"/v1/vehicles/{plate}", a.getVehicle},
 	} {
 		a.mux.HandleFunc("GET "+r.path, a.serve(r.path, r.handle))

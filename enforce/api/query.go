@@ -146,6 +146,22 @@ func (p *parameters) time(field string) int64 {
 	return t.UnixMilli()
 }
 
+// truth returns nil where the parameter is not there.
+func (p *parameters) truth(field string) *bool {
+	s, there := p.one(field, 8)
+	if !there {
+		return nil
+	}
+	switch s {
+	case "true", "false":
+	default:
+		p.fail(field, "%q; true or false", s)
+		return nil
+	}
+	b := s == "true"
+	return &b
+}
+
 func (p *parameters) number(field string) *float64 {
 	s, there := p.one(field, 40)
 	if !there {

@@ -1,0 +1,238 @@
+package detect
+
+import (
+	"math"
+
+	"lushao/geo"
+)
+
+// Being outside of where a vehicle must stay is followed by one machine for bound fences and for routes: it opens with two
+// fixes in a row outside that are 60 s apart, and closes with two in a row back inside.
+
+// outsideCase is one vehicle outside of its bounds, or of its routes.
+type outsideCase struct {
+	kind    Kind
+	phase   outsidePhase
+	count   uint8 // fixes in a row back inside
+	backAt  tally // while returning: where it ends if the next fixes are inside too
+	until   int64 // when the last of what bounds the vehicle ends to be valid, as known at the last fix; 0: open
+	subject string
+	permit  bool    // subject is the number of a permit
+	worst   float64 // metres from the nearest centre line
+	half    float64 // half width of the route there
+	span    span
+}
+
+type outsidePhase uint8
+
+const (
+	outsideCandidate outsidePhase = iota
+	outsideOpen
+	outsideReturning
+)
+
+// bound is one of the places that a vehicle must stay in: a fence, or the corridor of a route.
+type bound struct {
+	shape  *geo.Shape
+	id     string
+	permit *Permit // that gives it; nil for other papers and the register
+	until  int64   // when it ends to bound the vehicle; 0 open
+}
+
+// whereabouts is where a fix lies in respect of all bounds together.
+type whereabouts uint8
+
+const (
+	unbounded whereabouts = iota // nothing bounds the vehicle: not judged
+	within
+	atBorder // outside of all, but not far enough
+	beyond
+)
+
+// outsideFix takes a fix through the machine. b are the bounds at the fix's time.
+func (e *Engine) outsideFix(m *moment, kind Kind, s *OutsideSettings, b []bound) {
+	v, f := m.v, m.f
+	c := e.outsideCaseOf(v, kind)
+	if len(b) == 0 && c == nil {
+		return
+	}
+	gap := int64(e.snap.Settings.Movement.RunGapS) * 1000
+	if c != nil && m.broken {
+		e.backInside(v, c, c.span.held, 0)
+		c = nil
+	}
+	at, until := whereIs(m.place, b, s.Outside)
+	if c != nil && c.phase == outsideCandidate && (at != beyond || f.time-c.span.held.time > gap) {
+		e.dropOutside(v, kind)
+		c = nil
+	}
+	if c == nil {
+		if at != beyond {
+			return
+		}
+		sd := e.sideOf(v)
+		sd.outside = append(sd.outside, outsideCase{kind: kind, until: until, span: beginSpan(v, f)})
+		c = &sd.outside[len(sd.outside)-1]
+		n := nearestBound(m.place, b, kind)
+		c.subject = n.id
+		if n.permit != nil {
+			c.subject, c.permit = n.permit.Number, true
+		}
+		c.farther(m.place, b)
+	} else {
+		switch at {
+		case unbounded:
+			end := c.until
+			if end != 0 && (end > f.time || end < c.span.held.time) {
+				end = 0
+			}
+			e.backInside(v, c, c.span.held, end)
+			return
+		case within:
+			if c.phase != outsideReturning {
+				c.phase, c.count, c.backAt = outsideReturning, 0, c.span.now
+				if f.time-c.span.held.time > gap {
+					c.backAt = c.span.held
+				}
+			}
+			if c.count++; int(c.count) >= s.Fixes {
+				e.backInside(v, c, c.backAt, 0)
+			}
+			return
+		default:
+			if c.phase == outsideReturning {
+				c.phase = outsideOpen
+			}
+			c.until = until
+			c.span.hold()
+			c.farther(m.place, b)
+		}
+	}
+	if c.phase == outsideCandidate && int(c.span.held.fixes) >= s.Fixes && c.span.held.time-c.span.start >= int64(s.SustainedS)*1000 {
+		c.phase = outsideOpen
+		e.recordOutside(v, c, StateOpen, c.span.held)
+	}
+}
+
+// whereIs tells where a place lies in respect of the bounds, and when the last of them ends.
+func whereIs(p geo.Point, b []bound, far float64) (at whereabouts, until int64) {
+	if len(b) == 0 {
+		return unbounded, 0
+	}
+	at = beyond
+	forEver := false
+	for i := range b {
+		forEver = forEver || b[i].until == 0
+		until = max(until, b[i].until)
+		switch {
+		case at == within:
+		case b[i].shape.Contains(p):
+			at = within
+		case far > 0 && !b[i].shape.OutsideBy(p, far):
+			at = atBorder
+		}
+	}
+	if forEver {
+		until = 0
+	}
+	return at, until
+}
+
+// nearestBound returns the bound that a place is nearest to: of routes by their centre lines; of equal ones the first.
+func nearestBound(p geo.Point, b []bound, kind Kind) *bound {
+	best, nearest := &b[0], math.Inf(1)
+	for i := range b {
+		d := 0.0
+		if kind == KindRouteDeviation {
+			d = b[i].shape.DistanceToLine(p)
+		} else {
+			d = b[i].shape.DistanceToBorder(p)
+		}
+		if d < nearest {
+			best, nearest = &b[i], d
+		}
+	}
+	return best
+}
+
+// farther remembers how far the vehicle was from the nearest centre line.
+func (c *outsideCase) farther(p geo.Point, b []bound) {
+	if c.kind != KindRouteDeviation {
+		return
+	}
+	n := nearestBound(p, b, c.kind)
+	if d := n.shape.DistanceToLine(p); d > c.worst {
+		c.worst, c.half = d, n.shape.HalfWidth()
+	}
+}
+
+func (e *Engine) outsideCaseOf(v *vehicle, kind Kind) *outsideCase {
+	if v.side == 0 {
+		return nil
+	}
+	list := e.sides[v.side-1].outside
+	for i := range list {
+		if list[i].kind == kind {
+			return &list[i]
+		}
+	}
+	return nil
+}
+
+func (e *Engine) dropOutside(v *vehicle, kind Kind) {
+	sd := &e.sides[v.side-1]
+	for i := range sd.outside {
+		if sd.outside[i].kind == kind {
+			sd.outside = append(sd.outside[:i], sd.outside[i+1:]...)
+			return
+		}
+	}
+}
+
+// backInside ends a case at a tally, or at an instant after it.
+func (e *Engine) backInside(v *vehicle, c *outsideCase, at tally, until int64) {
+	if c.phase != outsideCandidate {
+		if until != 0 {
+			at.time = until
+		}
+		e.recordOutside(v, c, StateClosed, at)
+	}
+	e.dropOutside(v, c.kind)
+}
+
+func (e *Engine) recordOutside(v *vehicle, c *outsideCase, state State, at tally, notes ...string) {
+	o := e.begin(v, c.kind, &c.span, c.subject)
+	subject := c.subject
+	switch {
+	case c.permit:
+		o.Permit = &subject
+	case c.kind == KindFenceExit:
+		o.Fence = &subject
+	default:
+		o.Detail["route"] = subject
+	}
+	if c.kind == KindRouteDeviation {
+		o.Measured, o.Limit, o.Unit = ptr(tenth(c.worst)), ptr(tenth(c.half)), ptr("m")
+		o.OverPct, o.Band = overPct(int64(math.Round((c.worst-c.half)*1000)), int64(math.Round(c.half*1000)))
+		o.Basis = []string{"plan-jincheng-route", "plan-linxian-route"}
+	} else {
+		o.Basis = []string{"plan-linxian-bound"}
+	}
+	e.finish(o, state, &c.span, at, notes)
+}
+
+// tenth rounds to one decimal, half to even.
+func tenth(v float64) float64 { return math.RoundToEven(v*10) / 10 }
+
+func outsideEnd(e *Engine, v *vehicle, close bool) {
+	for i := range e.sides[v.side-1].outside {
+		c := &e.sides[v.side-1].outside[i]
+		switch {
+		case c.phase == outsideCandidate:
+		case close:
+			e.recordOutside(v, c, StateClosed, c.span.held, noteEndOfData)
+		default:
+			e.recordOutside(v, c, StateOpen, c.span.held)
+		}
+	}
+}
