@@ -96,6 +96,8 @@ func (e *Engine) writeVehicle(w *stateWriter, v *vehicle) {
 		w.tally(&c.leaveAt)
 		w.u64(uint64(c.until))
 		w.fix(&c.before)
+		w.u32(uint32(c.from.Lat))
+		w.u32(uint32(c.from.Lon))
 		e.writeSpan(w, &c.span)
 	}
 	w.u32(uint32(len(sd.outside)))
@@ -106,8 +108,8 @@ func (e *Engine) writeVehicle(w *stateWriter, v *vehicle) {
 		w.u8(c.count)
 		w.tally(&c.backAt)
 		w.u64(uint64(c.until))
-		w.text(c.subject)
-		w.truth(c.permit)
+		w.text(c.id)
+		w.text(c.permit)
 		w.f64(c.worst)
 		w.f64(c.half)
 		e.writeSpan(w, &c.span)
@@ -203,6 +205,7 @@ func (e *Engine) readVehicle(r *stateReader) {
 		r.tally(&c.leaveAt)
 		c.until = int64(r.u64())
 		r.fix(&c.before)
+		c.from = geo.Point{Lat: int32(r.u32()), Lon: int32(r.u32())}
 		e.readSpan(r, &c.span)
 		if c.phase > fenceLeaving {
 			r.fail(errors.New("an entry of an unknown kind"))
@@ -218,7 +221,7 @@ func (e *Engine) readVehicle(r *stateReader) {
 		}
 		c.phase, c.count = outsidePhase(r.u8()), r.u8()
 		r.tally(&c.backAt)
-		c.until, c.subject, c.permit = int64(r.u64()), r.text(), r.truth()
+		c.until, c.id, c.permit = int64(r.u64()), r.text(), r.text()
 		c.worst, c.half = r.f64(), r.f64()
 		e.readSpan(r, &c.span)
 		if c.phase > outsideReturning {

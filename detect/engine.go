@@ -34,6 +34,7 @@ type Engine struct {
 	version     uint64
 	rebased     []Violation // closed by a new snapshot, not yet handed out
 	bounds      []bound
+	later       []bound
 	near        []int32
 
 	visits        []Visit

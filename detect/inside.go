@@ -1,6 +1,10 @@
 package detect
 
-import "slices"
+import (
+	"slices"
+
+	"lushao/geo"
+)
 
 // Being inside of a fence is followed by one machine for all rules that ask for it: entered with two fixes in a row inside,
 // left with two in a row that are 20 m or more outside. What that means, the kind of the fence says.
@@ -9,12 +13,13 @@ import "slices"
 type fenceCase struct {
 	fence   int32 // number in the snapshot
 	phase   fencePhase
-	count   uint8 // fixes in a row: inside while candidate, far enough outside while leaving
-	opened  bool  // its violation is open
-	over    bool  // its violation has ended, or can't open any more, though the vehicle is inside
-	leaveAt tally // while leaving: where it ends if the next fixes are outside too
-	until   int64 // end of the schedule's window at the last fix that was inside; 0: no schedule
-	before  fix   // of a candidate: the fix before the first one inside; time 0: no segment leads from it
+	count   uint8     // fixes in a row: inside while candidate, far enough outside while leaving
+	opened  bool      // its violation is open
+	over    bool      // its violation has ended, or can't open any more, though the vehicle is inside
+	leaveAt tally     // while leaving: where it ends if the next fixes are outside too
+	until   int64     // end of the schedule's window at the last fix that was inside; 0: no schedule
+	before  fix       // of a candidate: the fix before the first one inside; time 0: no segment leads from it
+	from    geo.Point // where fences judge that fix
 	span    span
 }
 
@@ -39,9 +44,8 @@ type insideRule struct {
 	ends func(e *Engine, v *vehicle, fc *fence, c *fenceCase, now int64) int64
 	// visit follows the stay itself.
 	visit bool
-	// record makes the record of the violation up to a tally; with until set it ended at that instant, after the tally's fix.
-	// id is the fence's, which may have gone; fc is nil then.
-	record func(e *Engine, v *vehicle, c *fenceCase, fc *fence, id string, state State, at tally, until int64, notes []string)
+	// record makes the record of the violation up to a tally. id is the fence's, which may have gone; fc is nil then.
+	record func(e *Engine, v *vehicle, c *fenceCase, fc *fence, id string, state State, at tally, notes []string)
 }
 
 // insideRuleOf returns the rule about being inside of a kind of fence; nil where there is none.
@@ -85,7 +89,7 @@ func insideFix(e *Engine, m *moment) {
 		}
 		c := fenceCase{fence: n, count: 1, until: until, span: beginSpan(v, f)}
 		if fc.Kind == FenceForbidden && !m.broken {
-			c.before = v.judged
+			c.before, c.from = v.judged, m.from
 		}
 		if e.snap.Settings.FenceEntry.Fixes == 1 {
 			e.entered(v, fc, &c)
@@ -98,7 +102,7 @@ func insideFix(e *Engine, m *moment) {
 func (e *Engine) entered(v *vehicle, fc *fence, c *fenceCase) {
 	c.phase = fenceInside
 	if fc.inside.visit {
-		e.recordVisit(v, c, fc, fc.ID, StateOpen, c.span.held, 0, nil)
+		e.recordVisit(v, c, fc, fc.ID, StateOpen, c.span.held, nil)
 	}
 	e.stays(v, fc, c)
 }
@@ -114,20 +118,20 @@ func (e *Engine) stays(v *vehicle, fc *fence, c *fenceCase) {
 		c.opened, c.over = fc.inside.opens(e, v, fc, c)
 	}
 	if c.opened {
-		fc.inside.record(e, v, c, fc, fc.ID, StateOpen, c.span.held, 0, nil)
+		fc.inside.record(e, v, c, fc, fc.ID, StateOpen, c.span.held, nil)
 	}
 }
 
 // leaves ends the stay, and with it the violation where it is open. fc is nil where the fence is gone.
-func (e *Engine) leaves(v *vehicle, r *insideRule, fc *fence, id string, c *fenceCase, state State, at tally, until int64, notes ...string) {
+func (e *Engine) leaves(v *vehicle, r *insideRule, fc *fence, id string, c *fenceCase, state State, at tally, notes ...string) {
 	if c.phase == fenceCandidate {
 		return
 	}
 	if c.opened && !c.over {
-		r.record(e, v, c, fc, id, state, at, until, notes)
+		r.record(e, v, c, fc, id, state, at, notes)
 	}
 	if r.visit {
-		e.recordVisit(v, c, fc, id, state, at, until, notes)
+		e.recordVisit(v, c, fc, id, state, at, notes)
 	}
 }
 
@@ -149,6 +153,17 @@ func (e *Engine) goOn(m *moment) {
 		}
 		// A window that ended at or before this fix ended the stay, unless another goes on from there.
 		ended := c.until != 0 && f.time >= c.until && !fc.inForceAt(c.until)
+		outside := c.phase != fenceCandidate && !m.broken && !(in && !ended) && fc.shape.OutsideBy(m.place, s.Leave)
+		if c.opened && !c.over && r.ends != nil && !m.broken && !(outside && c.phase == fenceLeaving) {
+			if at := r.ends(e, v, fc, c, f.time); at != 0 && (!ended || at < c.until) {
+				c.over = true
+				if f.time-c.span.held.time > gap { // it may have left long before
+					r.record(e, v, c, fc, fc.ID, StateClosed, c.span.held, nil)
+				} else {
+					r.record(e, v, c, fc, fc.ID, StateClosed, c.span.at(at), nil)
+				}
+			}
+		}
 		switch {
 		case c.phase == fenceCandidate:
 			if m.broken || !in || ended {
@@ -164,35 +179,29 @@ func (e *Engine) goOn(m *moment) {
 				e.entered(v, fc, c)
 			}
 		case m.broken: // nobody knows the way here: it ended before
-			e.leaves(v, r, fc, fc.ID, c, StateClosed, c.span.held, 0)
+			e.leaves(v, r, fc, fc.ID, c, StateClosed, c.span.held)
 			continue
 		case in && !ended:
 			c.phase, c.until = fenceInside, until
-			if c.opened && !c.over && r.ends != nil {
-				if at := r.ends(e, v, fc, c, f.time); at != 0 {
-					r.record(e, v, c, fc, fc.ID, StateClosed, c.span.held, at, nil)
-					c.over = true
-				}
-			}
 			c.span.hold()
 			e.stays(v, fc, c)
-		case c.phase == fenceLeaving && fc.shape.OutsideBy(m.place, s.Leave):
+		case c.phase == fenceLeaving && outside:
 			c.count++
-			if int(c.count) >= s.Fixes {
-				e.leaves(v, r, fc, fc.ID, c, StateClosed, c.leaveAt, 0)
+			if int(c.count) >= s.Fixes || ended {
+				e.leaves(v, r, fc, fc.ID, c, StateClosed, c.leaveAt)
 				continue
 			}
 		case ended:
-			end := c.until
 			if f.time-c.span.held.time > gap { // it may have left long before
-				end = 0
+				e.leaves(v, r, fc, fc.ID, c, StateClosed, c.span.held)
+			} else {
+				e.leaves(v, r, fc, fc.ID, c, StateClosed, c.span.at(c.until))
 			}
-			e.leaves(v, r, fc, fc.ID, c, StateClosed, c.span.held, end)
 			continue
 		case hit: // inside, but the fence means the vehicle no longer
-			e.leaves(v, r, fc, fc.ID, c, StateClosed, c.span.held, 0)
+			e.leaves(v, r, fc, fc.ID, c, StateClosed, c.span.held)
 			continue
-		case !fc.shape.OutsideBy(m.place, s.Leave): // on the border: not yet left
+		case !outside: // on the border: not yet left
 			c.phase = fenceInside
 			c.span.hold()
 		default:
@@ -201,7 +210,7 @@ func (e *Engine) goOn(m *moment) {
 				c.leaveAt = c.span.held
 			}
 			if s.Fixes == 1 {
-				e.leaves(v, r, fc, fc.ID, c, StateClosed, c.leaveAt, 0)
+				e.leaves(v, r, fc, fc.ID, c, StateClosed, c.leaveAt)
 				continue
 			}
 		}
@@ -234,7 +243,7 @@ func (c *fenceCase) rebase(e *Engine, v *vehicle, id string, kind FenceKind) boo
 	n, ok := e.snap.fenceByID[id]
 	if !ok || e.snap.fences[n].Kind != kind {
 		if r := insideRuleOf(kind); r != nil {
-			e.leaves(v, r, nil, id, c, StateClosed, c.span.held, 0, noteFenceRemoved)
+			e.leaves(v, r, nil, id, c, StateClosed, c.span.held, noteFenceRemoved)
 		}
 		return false
 	}
@@ -242,7 +251,7 @@ func (c *fenceCase) rebase(e *Engine, v *vehicle, id string, kind FenceKind) boo
 	fc := &e.snap.fences[n]
 	// A paper that comes late disproves what was opened without it.
 	if c.opened && !c.over && fc.Kind == FenceJurisdiction && e.snap.filed(&v.id, fc.Region, c.span.start) != nil {
-		fc.inside.record(e, v, c, fc, id, StateRetracted, c.span.held, 0, []string{noteLatePaper})
+		fc.inside.record(e, v, c, fc, id, StateRetracted, c.span.held, []string{noteLatePaper})
 		c.over = true
 	}
 	return true
@@ -253,19 +262,16 @@ func insideEnd(e *Engine, v *vehicle, close bool) {
 		c := &e.sides[v.side-1].fences[i]
 		fc := &e.snap.fences[c.fence]
 		if close {
-			e.leaves(v, fc.inside, fc, fc.ID, c, StateClosed, c.span.held, 0, noteEndOfData)
+			e.leaves(v, fc.inside, fc, fc.ID, c, StateClosed, c.span.held, noteEndOfData)
 		} else {
-			e.leaves(v, fc.inside, fc, fc.ID, c, StateOpen, c.span.held, 0)
+			e.leaves(v, fc.inside, fc, fc.ID, c, StateOpen, c.span.held)
 		}
 	}
 }
 
 // recordInside makes the record of a violation about being inside, but for what its own kind adds.
-func (e *Engine) recordInside(v *vehicle, kind Kind, c *fenceCase, id string, until int64, at *tally) *Violation {
+func (e *Engine) recordInside(v *vehicle, kind Kind, c *fenceCase, id string) *Violation {
 	o := e.begin(v, kind, &c.span, id)
 	o.Fence = &id
-	if until != 0 {
-		at.time = until
-	}
 	return o
 }

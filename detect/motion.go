@@ -19,6 +19,7 @@ type moment struct {
 	lone    bool      // a moving fix that belongs to the stop around it
 	newStop bool      // a stop begins with it
 	place   geo.Point // where fences judge it: the place of the stop for a fix of a stop
+	from    geo.Point // where they judged the fix before
 	hits    []int32   // the fences that hold place, by number in the snapshot
 }
 
@@ -77,6 +78,9 @@ func (e *Engine) judge(v *vehicle, f *fix, spike, lone, broken bool) {
 	*m = moment{v: v, f: f, broken: broken, spike: spike, lone: lone, place: f.point(), hits: m.hits[:0]}
 	if v.judged.time != 0 && !broken {
 		m.segment = geo.Distance(v.judged.point(), m.place)
+		if m.from = v.judged.point(); v.has(flagStopped) && speedKnown(v.judged.speed) {
+			m.from = geo.Point{Lat: v.stopLat, Lon: v.stopLon}
+		}
 	}
 	if broken {
 		e.leaveCrowd(v)

@@ -11,16 +11,16 @@ import (
 
 // outsideCase is one vehicle outside of its bounds, or of its routes.
 type outsideCase struct {
-	kind    Kind
-	phase   outsidePhase
-	count   uint8 // fixes in a row back inside
-	backAt  tally // while returning: where it ends if the next fixes are inside too
-	until   int64 // when the last of what bounds the vehicle ends to be valid, as known at the last fix; 0: open
-	subject string
-	permit  bool    // subject is the number of a permit
-	worst   float64 // metres from the nearest centre line
-	half    float64 // half width of the route there
-	span    span
+	kind   Kind
+	phase  outsidePhase
+	count  uint8   // fixes in a row back inside
+	backAt tally   // while returning: where it ends if the next fixes are inside too
+	until  int64   // when the last of what bounds the vehicle ends to be valid, as known at the last fix; 0: open
+	id     string  // of the fence or route that was nearest at the start
+	permit string  // number of the permit that gave it; "": other papers or the register
+	worst  float64 // metres from the nearest centre line
+	half   float64 // half width of the route there
+	span   span
 }
 
 type outsidePhase uint8
@@ -58,12 +58,24 @@ func (e *Engine) outsideFix(m *moment, kind Kind, s *OutsideSettings, b []bound)
 	}
 	gap := int64(e.snap.Settings.Movement.RunGapS) * 1000
 	if c != nil && m.broken {
-		e.backInside(v, c, c.span.held, 0)
+		e.backInside(v, c, c.span.held)
 		c = nil
 	}
 	at, until := whereIs(m.place, b, s.Outside)
-	if c != nil && c.phase == outsideCandidate && (at != beyond || f.time-c.span.held.time > gap) {
+	free := int64(0)
+	if c != nil {
+		free = e.freeSince(v, c, f.time)
+	}
+	if c != nil && c.phase == outsideCandidate && (at != beyond || free != 0 || f.time-c.span.held.time > gap) {
 		e.dropOutside(v, kind)
+		c = nil
+	}
+	if c != nil && free != 0 {
+		if f.time-c.span.held.time > gap { // it may have been back long before
+			e.backInside(v, c, c.span.held)
+		} else {
+			e.backInside(v, c, c.span.at(free))
+		}
 		c = nil
 	}
 	if c == nil {
@@ -74,19 +86,15 @@ func (e *Engine) outsideFix(m *moment, kind Kind, s *OutsideSettings, b []bound)
 		sd.outside = append(sd.outside, outsideCase{kind: kind, until: until, span: beginSpan(v, f)})
 		c = &sd.outside[len(sd.outside)-1]
 		n := nearestBound(m.place, b, kind)
-		c.subject = n.id
+		c.id = n.id
 		if n.permit != nil {
-			c.subject, c.permit = n.permit.Number, true
+			c.permit = n.permit.Number
 		}
 		c.farther(m.place, b)
 	} else {
 		switch at {
-		case unbounded:
-			end := c.until
-			if end != 0 && (end > f.time || end < c.span.held.time) {
-				end = 0
-			}
-			e.backInside(v, c, c.span.held, end)
+		case unbounded: // what bounded the vehicle was taken back
+			e.backInside(v, c, c.span.held)
 			return
 		case within:
 			if c.phase != outsideReturning {
@@ -96,7 +104,7 @@ func (e *Engine) outsideFix(m *moment, kind Kind, s *OutsideSettings, b []bound)
 				}
 			}
 			if c.count++; int(c.count) >= s.Fixes {
-				e.backInside(v, c, c.backAt, 0)
+				e.backInside(v, c, c.backAt)
 			}
 			return
 		default:
@@ -189,27 +197,47 @@ func (e *Engine) dropOutside(v *vehicle, kind Kind) {
 	}
 }
 
-// backInside ends a case at a tally, or at an instant after it.
-func (e *Engine) backInside(v *vehicle, c *outsideCase, at tally, until int64) {
-	if c.phase != outsideCandidate {
-		if until != 0 {
-			at.time = until
+// freeSince returns the first instant up to now at which nothing bounded the vehicle any more, though something did at its last
+// fix outside; 0: there was none. A fence or paper that takes over from another at once goes on.
+func (e *Engine) freeSince(v *vehicle, c *outsideCase, now int64) int64 {
+	for t := c.until; t != 0 && t <= now; {
+		if e.later = e.boundsAt(v, c.kind, t, e.later[:0]); len(e.later) == 0 {
+			return t
 		}
+		_, t = whereIs(geo.Point{}, e.later, 0)
+	}
+	return 0
+}
+
+// boundsAt appends what bounds a vehicle at t: its bound fences or its routes.
+func (e *Engine) boundsAt(v *vehicle, kind Kind, t int64, dst []bound) []bound {
+	if kind == KindRouteDeviation {
+		return e.routesOf(v, t, dst)
+	}
+	return e.boundsOf(v, t, dst)
+}
+
+// backInside ends a case at a tally.
+func (e *Engine) backInside(v *vehicle, c *outsideCase, at tally) {
+	if c.phase != outsideCandidate {
 		e.recordOutside(v, c, StateClosed, at)
 	}
 	e.dropOutside(v, c.kind)
 }
 
 func (e *Engine) recordOutside(v *vehicle, c *outsideCase, state State, at tally, notes ...string) {
-	o := e.begin(v, c.kind, &c.span, c.subject)
-	subject := c.subject
-	switch {
-	case c.permit:
-		o.Permit = &subject
-	case c.kind == KindFenceExit:
-		o.Fence = &subject
-	default:
-		o.Detail["route"] = subject
+	subject := c.id
+	if c.kind == KindRouteDeviation && c.permit != "" {
+		subject = c.permit
+	}
+	o := e.begin(v, c.kind, &c.span, subject)
+	if c.permit != "" {
+		o.Permit = ptr(c.permit)
+	}
+	if c.kind == KindFenceExit {
+		o.Fence = ptr(c.id)
+	} else {
+		o.Detail["route"] = c.id
 	}
 	if c.kind == KindRouteDeviation {
 		o.Measured, o.Limit, o.Unit = ptr(tenth(c.worst)), ptr(tenth(c.half)), ptr("m")

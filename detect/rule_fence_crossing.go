@@ -13,20 +13,20 @@ import (
 
 func fenceCrossingFix(e *Engine, m *moment) {
 	s := &e.snap.Settings.FenceCrossing
-	if !s.Enabled || m.segment < s.Least || m.broken || e.snap.forbidden == nil {
+	v := m.v
+	if !s.Enabled || m.broken || v.judged.time == 0 || e.snap.forbidden == nil {
 		return
 	}
-	v := m.v
 	from := &v.judged
-	a, b := from.point(), m.f.point()
-	if e.snap.forbidden.Clear(a, b) || !s.straight(from, m.f, m.segment) {
+	a, b := m.from, m.place // a fix of a stop is judged at its place
+	if a == b || e.snap.forbidden.Clear(a, b) || !s.straight(from, m.f, geo.Distance(a, b)) {
 		return
 	}
 	e.near = e.snap.forbidden.Crossed(a, b, e.near[:0])
 	for _, i := range e.near {
 		n := e.snap.forbiddenAt[i]
 		fc := &e.snap.fences[n]
-		if fc.shape.Contains(a) || fc.shape.Contains(b) || fc.shape.Contains(m.place) || !fc.applies(&v.id, v.class) ||
+		if fc.shape.Contains(a) || fc.shape.Contains(b) || !fc.applies(&v.id, v.class) ||
 			!fc.inForceAt(from.time) || !fc.inForceAt(m.f.time) || e.isInside(v, n) {
 			continue
 		}
@@ -46,9 +46,9 @@ func (e *Engine) crossedWithOneFixInside(m *moment, fc *fence, c *fenceCase) {
 	if !s.Enabled || inside.time != c.span.start || fc.Kind != FenceForbidden || !fc.applies(&v.id, v.class) {
 		return
 	}
-	a, p, b := c.before.point(), inside.point(), m.f.point()
+	a, p, b := c.from, m.from, m.place
 	if fc.shape.Contains(a) || !fc.shape.Contains(p) || fc.shape.Contains(b) ||
-		!s.straight(&c.before, inside, geo.Distance(a, p)) || !s.straight(inside, m.f, m.segment) ||
+		!s.straight(&c.before, inside, geo.Distance(a, p)) || !s.straight(inside, m.f, geo.Distance(p, b)) ||
 		!fc.inForceAt(c.before.time) || !fc.inForceAt(inside.time) || !fc.inForceAt(m.f.time) {
 		return
 	}
@@ -57,7 +57,7 @@ func (e *Engine) crossedWithOneFixInside(m *moment, fc *fence, c *fenceCase) {
 		return
 	}
 	x := beginSpan(v, &c.before)
-	x.extend(inside, geo.Distance(a, p))
+	x.extend(inside, geo.Distance(c.before.point(), inside.point()))
 	x.extend(m.f, m.segment)
 	e.recordCrossing(v, fc, &x, length)
 }

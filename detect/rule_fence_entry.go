@@ -8,8 +8,8 @@ var fenceEntryRule = insideRule{
 		on := e.snap.Settings.FenceEntry.Enabled
 		return on, !on
 	},
-	record: func(e *Engine, v *vehicle, c *fenceCase, _ *fence, id string, state State, at tally, until int64, notes []string) {
-		o := e.recordInside(v, KindFenceEntry, c, id, until, &at)
+	record: func(e *Engine, v *vehicle, c *fenceCase, _ *fence, id string, state State, at tally, notes []string) {
+		o := e.recordInside(v, KindFenceEntry, c, id)
 		o.Basis = restrictedAreaBasis(v.class)
 		e.finish(o, state, &c.span, at, notes)
 	},

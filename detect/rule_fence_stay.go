@@ -7,8 +7,8 @@ var fenceStayRule = insideRule{
 	opens: func(_ *Engine, _ *vehicle, fc *fence, c *fenceCase) (now, never bool) {
 		return c.span.held.time-c.span.start > int64(fc.MaxStayS)*1000, false
 	},
-	record: func(e *Engine, v *vehicle, c *fenceCase, fc *fence, id string, state State, at tally, until int64, notes []string) {
-		o := e.recordInside(v, KindFenceStay, c, id, until, &at)
+	record: func(e *Engine, v *vehicle, c *fenceCase, fc *fence, id string, state State, at tally, notes []string) {
+		o := e.recordInside(v, KindFenceStay, c, id)
 		stayed := at.time - c.span.start
 		o.Measured, o.Unit = tenthsOf(stayed, minuteMs/10), ptr("min")
 		if fc != nil {

@@ -3,8 +3,8 @@ package detect
 import "slices"
 
 // Stopping where it is forbidden (禁停区域停车): a stop of 5 min or more whose place is inside a no_stop fence that means the vehicle
-// and is in force, unless more than 3 vehicles stand within 500 m. It starts with the first fix of the stop and ends when the
-// vehicle moves or the stop is another. Basis: 道路交通安全法 art. 56; 临县方案附件3.
+// and is in force. While more than 3 vehicles stand within 500 m nobody is to blame: the time until then is not counted. It starts
+// with the first fix of the stop that counts, and ends when the vehicle moves or the stop is another. Basis: 道路交通安全法 art. 56; 临县方案附件3.
 
 // stopCase is one stop inside of one fence.
 type stopCase struct {
@@ -36,6 +36,9 @@ func fenceStopFix(e *Engine, m *moment) {
 		if !in || v.side != 0 && slices.ContainsFunc(e.sides[v.side-1].stops, func(c stopCase) bool { return c.fence == n }) {
 			continue
 		}
+		if e.standing(m.place, f.time) > s.Crowd {
+			return
+		}
 		sd := e.sideOf(v)
 		sd.stops = append(sd.stops, stopCase{fence: n, until: until, span: beginSpan(v, f)})
 	}
@@ -59,18 +62,21 @@ func (e *Engine) stopsGoOn(m *moment, stopped bool) {
 			e.endStop(v, c, c.span.held)
 			continue
 		case !stopped || m.newStop:
-			if late {
+			switch {
+			case late:
 				e.endStop(v, c, c.span.held)
-			} else {
+			case ended && c.until < f.time:
+				e.endStop(v, c, c.span.at(c.until))
+			default:
 				e.endStop(v, c, c.span.now)
 			}
 			continue
 		case ended || !in:
-			at := c.span.held
-			if ended {
-				at.time = c.until
+			if ended { // it stood, however long nothing was heard of it
+				e.endStop(v, c, c.span.at(c.until))
+			} else {
+				e.endStop(v, c, c.span.held)
 			}
-			e.endStop(v, c, at)
 			continue
 		case !fc.applies(&v.id, v.class) || !slices.Contains(m.hits, c.fence):
 			e.endStop(v, c, c.span.held)
@@ -78,9 +84,14 @@ func (e *Engine) stopsGoOn(m *moment, stopped bool) {
 		}
 		c.until = until
 		c.span.hold()
-		if !c.opened && f.time-c.span.start >= int64(s.StopS)*1000 && e.standing(m.place, f.time) <= s.Crowd {
-			c.opened = true
-			e.recordStop(v, c, fc.ID, StateOpen, c.span.held)
+		if !c.opened && !m.lone {
+			if e.standing(m.place, f.time) > s.Crowd { // what was before is not counted
+				continue
+			}
+			if f.time-c.span.start >= int64(s.StopS)*1000 {
+				c.opened = true
+				e.recordStop(v, c, fc.ID, StateOpen, c.span.held)
+			}
 		}
 		kept = append(kept, *c)
 	}

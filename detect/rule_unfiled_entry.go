@@ -13,11 +13,12 @@ var unfiledEntryRule = insideRule{
 	visit:   true,
 	means: func(e *Engine, v *vehicle, fc *fence) bool {
 		r := e.snap.register[v.id]
-		// Where the home of the vehicle or the fence's region is not known, nobody can say that it is a visitor.
-		return r != nil && r.Class == ClassHazmat && r.Region != "" && fc.Region != "" && !regionHolds(fc.Region, r.Region)
+		// Where the home of the vehicle or the fence's region is not known, nobody can say that it is a visitor; nor where only the
+		// city of a vehicle is known and the fence is one of its districts.
+		return r != nil && r.Class == ClassHazmat && r.Region != "" && fc.Region != "" && !regionHolds(fc.Region, r.Region) && !regionHolds(r.Region, fc.Region)
 	},
 	opens: func(e *Engine, v *vehicle, fc *fence, c *fenceCase) (now, never bool) {
-		filed := e.snap.filed(&v.id, fc.Region, c.span.start) != nil
+		filed := e.snap.filedWhileEntering(v, fc, c)
 		return !filed, filed
 	},
 	ends: func(e *Engine, v *vehicle, fc *fence, c *fenceCase, now int64) int64 {
@@ -29,11 +30,22 @@ var unfiledEntryRule = insideRule{
 		}
 		return first
 	},
-	record: func(e *Engine, v *vehicle, c *fenceCase, _ *fence, id string, state State, at tally, until int64, notes []string) {
-		o := e.recordInside(v, KindUnfiledEntry, c, id, until, &at)
+	record: func(e *Engine, v *vehicle, c *fenceCase, _ *fence, id string, state State, at tally, notes []string) {
+		o := e.recordInside(v, KindUnfiledEntry, c, id)
 		o.Basis = []string{"plan-yunxi-filing"}
 		e.finish(o, state, &c.span, at, notes)
 	},
+}
+
+// filedWhileEntering reports whether a filing is valid at any moment of the entry, from the first fix inside to the one that
+// proves it.
+func (s *Snapshot) filedWhileEntering(v *vehicle, fc *fence, c *fenceCase) bool {
+	for _, f := range s.filings[v.id] {
+		if f.covers(fc.Region) && f.Start <= c.span.held.time && (f.End == 0 || c.span.start < f.End && f.Start < f.End) {
+			return true
+		}
+	}
+	return false
 }
 
 // filed returns the vehicle's filing for a region that is valid at t; of several the one with the least number.

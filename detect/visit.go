@@ -42,11 +42,8 @@ type Visit struct {
 const kindVisit Kind = "visit"
 
 // recordVisit hands out the record of a visit. fc is nil where the fence is gone.
-func (e *Engine) recordVisit(v *vehicle, c *fenceCase, fc *fence, id string, state State, at tally, until int64, notes []string) {
+func (e *Engine) recordVisit(v *vehicle, c *fenceCase, fc *fence, id string, state State, at tally, notes []string) {
 	o := e.begin(v, kindVisit, &c.span, id)
-	if until != 0 {
-		at.time = until
-	}
 	x := Visit{ID: o.ID, Version: e.version, State: state, Plate: o.Plate, Color: o.Color, Class: o.Class, Operator: o.Operator, Region: o.Region,
 		Driver: o.Driver, Fence: id, Entered: o.Start, EnteredLat: degrees(c.span.startLat), EnteredLon: degrees(c.span.startLon),
 		DurationS: seconds(at.time - c.span.start), DistanceM: int64(at.metres + 0.5), Fixes: int64(at.fixes),

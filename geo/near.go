@@ -115,9 +115,18 @@ func (x *Index) collect(ref uint32, c cell, q *window, dst []int32) []int32 {
 			dst = append(dst, int32(s))
 		}
 	}
-	for i := range children {
-		if r := w[i]; r != 0 {
-			dst = x.collect(r, c.child(k, i), q, dst)
+	// Only the rows and columns that the window reaches; meets decides about each.
+	size := c.shift - k
+	last := int64(1)<<k - 1
+	reach := func(v float64, origin uint32) int64 { return min(max((int64(v)-int64(origin))>>size, 0), last) }
+	west, east := reach(q.west-1, c.x), reach(q.east+1, c.x)
+	south, north := reach(q.south-1, c.y), reach(q.north+1, c.y)
+	for row := south; row <= north; row++ {
+		for column := west; column <= east; column++ {
+			i := uint32(row)<<k | uint32(column)
+			if r := w[i]; r != 0 {
+				dst = x.collect(r, c.child(k, i), q, dst)
+			}
 		}
 	}
 	return dst
