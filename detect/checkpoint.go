@@ -126,15 +126,17 @@ func (e *Engine) writeVehicle(w *stateWriter, v *vehicle) {
 	for i := range sd.sections {
 		c := &sd.sections[i]
 		w.text(e.snap.sections[c.section].ID)
+		w.u64(e.snap.sections[c.section].sum)
 		w.f64(c.entered)
 		w.u32(uint32(c.lat))
 		w.u32(uint32(c.lon))
 		w.f64(c.metres)
+		w.f64(c.miss)
 		w.truth(c.leaving)
 		w.f64(c.out.at)
 		w.u32(uint32(c.out.p.Lat))
 		w.u32(uint32(c.out.p.Lon))
-		w.f64(c.out.metres)
+		w.f64(c.out.miss)
 		e.writeSpan(w, &c.span)
 	}
 	w.u32(uint32(len(sd.waybills)))
@@ -242,11 +244,11 @@ func (e *Engine) readVehicle(r *stateReader) {
 	}
 	for n := r.count(); n > 0 && r.err == nil; n-- {
 		var c sectionCase
-		id := r.text()
-		c.entered, c.lat, c.lon, c.metres, c.leaving = r.f64(), int32(r.u32()), int32(r.u32()), r.f64(), r.truth()
-		c.out = gatePass{at: r.f64(), p: geo.Point{Lat: int32(r.u32()), Lon: int32(r.u32())}, metres: r.f64()}
+		id, sum := r.text(), r.u64()
+		c.entered, c.lat, c.lon, c.metres, c.miss, c.leaving = r.f64(), int32(r.u32()), int32(r.u32()), r.f64(), r.f64(), r.truth()
+		c.out = gatePass{at: r.f64(), p: geo.Point{Lat: int32(r.u32()), Lon: int32(r.u32())}, miss: r.f64()}
 		e.readSpan(r, &c.span)
-		if r.err == nil && c.rebase(e, &Section{ID: id}) {
+		if r.err == nil && c.rebase(e, id, sum) {
 			sd.sections = append(sd.sections, c)
 		}
 	}
@@ -255,6 +257,9 @@ func (e *Engine) readVehicle(r *stateReader) {
 	}
 	for n := r.count(); n > 0 && r.err == nil; n-- {
 		sd.weighed = append(sd.weighed, weighed{r.u64(), int64(r.u64()), r.truth()})
+	}
+	if r.err == nil {
+		outsideRebase(e, v, sd, nil) // asks for the waybills
 	}
 	e.tidy(v)
 }

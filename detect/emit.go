@@ -12,6 +12,7 @@ import (
 const (
 	noteEndOfData    = "end_of_data"   // closed because the data end, not because it ended
 	noteFenceRemoved = "fence_removed" // closed because its fence is no longer in the reference data
+	noteRouteRemoved = "route_removed" // likewise, its route
 	noteLatePaper    = "late_paper"    // retracted because a paper that came late allows it
 )
 

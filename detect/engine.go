@@ -35,6 +35,7 @@ type Engine struct {
 	rebased     []Violation // closed by a new snapshot, not yet handed out
 	bounds      []bound
 	later       []bound
+	passing     passing
 	near        []int32
 
 	visits        []Visit

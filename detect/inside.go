@@ -63,7 +63,7 @@ func insideRuleOf(k FenceKind) *insideRule {
 
 // inForceFor reports whether a fence means a vehicle and is in force at a time, and the end of its window.
 func (e *Engine) inForceFor(v *vehicle, fc *fence, t int64) (ok bool, until int64) {
-	if !fc.applies(&v.id, v.class) || fc.inside.means != nil && !fc.inside.means(e, v, fc) {
+	if !fc.applies(v) || fc.inside.means != nil && !fc.inside.means(e, v, fc) {
 		return false, 0
 	}
 	return inForce(fc.Schedule, t)

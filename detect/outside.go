@@ -61,12 +61,12 @@ func (e *Engine) outsideFix(m *moment, kind Kind, s *OutsideSettings, b []bound)
 		e.backInside(v, c, c.span.held)
 		c = nil
 	}
-	at, until := whereIs(m.place, b, s.Outside)
+	at, until := whereIs(m.place, b, s.Outside), lastEnd(b)
 	free := int64(0)
 	if c != nil {
 		free = e.freeSince(v, c, f.time)
 	}
-	if c != nil && c.phase == outsideCandidate && (at != beyond || free != 0 || f.time-c.span.held.time > gap) {
+	if c != nil && c.phase == outsideCandidate && (at != beyond || f.time-c.span.held.time > gap) {
 		e.dropOutside(v, kind)
 		c = nil
 	}
@@ -122,28 +122,32 @@ func (e *Engine) outsideFix(m *moment, kind Kind, s *OutsideSettings, b []bound)
 	}
 }
 
-// whereIs tells where a place lies in respect of the bounds, and when the last of them ends.
-func whereIs(p geo.Point, b []bound, far float64) (at whereabouts, until int64) {
+// whereIs tells where a place lies in respect of the bounds.
+func whereIs(p geo.Point, b []bound, far float64) whereabouts {
 	if len(b) == 0 {
-		return unbounded, 0
+		return unbounded
 	}
-	at = beyond
-	forEver := false
+	at := beyond
 	for i := range b {
-		forEver = forEver || b[i].until == 0
-		until = max(until, b[i].until)
 		switch {
-		case at == within:
 		case b[i].shape.Contains(p):
-			at = within
+			return within
 		case far > 0 && !b[i].shape.OutsideBy(p, far):
 			at = atBorder
 		}
 	}
-	if forEver {
-		until = 0
+	return at
+}
+
+// lastEnd returns when the last of some bounds ends to bound the vehicle; 0: never, or there are none.
+func lastEnd(b []bound) (until int64) {
+	for i := range b {
+		if b[i].until == 0 {
+			return 0
+		}
+		until = max(until, b[i].until)
 	}
-	return at, until
+	return until
 }
 
 // nearestBound returns the bound that a place is nearest to: of routes by their centre lines; of equal ones the first.
@@ -204,7 +208,7 @@ func (e *Engine) freeSince(v *vehicle, c *outsideCase, now int64) int64 {
 		if e.later = e.boundsAt(v, c.kind, t, e.later[:0]); len(e.later) == 0 {
 			return t
 		}
-		_, t = whereIs(geo.Point{}, e.later, 0)
+		t = lastEnd(e.later)
 	}
 	return 0
 }
@@ -251,6 +255,38 @@ func (e *Engine) recordOutside(v *vehicle, c *outsideCase, state State, at tally
 
 // tenth rounds to one decimal, half to even.
 func tenth(v float64) float64 { return math.RoundToEven(v*10) / 10 }
+
+// outsideRebase takes what is outside to another snapshot.
+func outsideRebase(e *Engine, v *vehicle, sd *side, _ *Snapshot) {
+	kept := sd.outside[:0]
+	for i := range sd.outside {
+		c := sd.outside[i]
+		if c.rebase(e, v) {
+			kept = append(kept, c)
+		}
+	}
+	sd.outside = kept
+}
+
+// rebase looks what bounded the vehicle at the last fix at which it was outside. Where that is nothing any more, the violation
+// ends there; else the next fix tells.
+func (c *outsideCase) rebase(e *Engine, v *vehicle) bool {
+	e.bounds = e.boundsAt(v, c.kind, c.span.held.time, e.bounds[:0])
+	if len(e.bounds) > 0 {
+		c.until = lastEnd(e.bounds)
+		return true
+	}
+	if c.phase != outsideCandidate {
+		var notes []string
+		if _, ok := e.snap.fenceByID[c.id]; !ok && c.kind == KindFenceExit {
+			notes = append(notes, noteFenceRemoved)
+		} else if e.snap.routes[c.id] == nil && c.kind == KindRouteDeviation {
+			notes = append(notes, noteRouteRemoved)
+		}
+		e.recordOutside(v, c, StateClosed, c.span.held, notes...)
+	}
+	return false
+}
 
 func outsideEnd(e *Engine, v *vehicle, close bool) {
 	for i := range e.sides[v.side-1].outside {

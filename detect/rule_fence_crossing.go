@@ -26,7 +26,7 @@ func fenceCrossingFix(e *Engine, m *moment) {
 	for _, i := range e.near {
 		n := e.snap.forbiddenAt[i]
 		fc := &e.snap.fences[n]
-		if fc.shape.Contains(a) || fc.shape.Contains(b) || !fc.applies(&v.id, v.class) ||
+		if fc.shape.Contains(a) || fc.shape.Contains(b) || !fc.applies(v) ||
 			!fc.inForceAt(from.time) || !fc.inForceAt(m.f.time) || e.isInside(v, n) {
 			continue
 		}
@@ -43,7 +43,7 @@ func (e *Engine) crossedWithOneFixInside(m *moment, fc *fence, c *fenceCase) {
 	s := &e.snap.Settings.FenceCrossing
 	v := m.v
 	inside := &v.judged
-	if !s.Enabled || inside.time != c.span.start || fc.Kind != FenceForbidden || !fc.applies(&v.id, v.class) {
+	if !s.Enabled || inside.time != c.span.start || fc.Kind != FenceForbidden || !fc.applies(v) {
 		return
 	}
 	a, p, b := c.from, m.from, m.place

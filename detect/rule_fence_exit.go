@@ -16,7 +16,7 @@ func fenceExitFix(e *Engine, m *moment) {
 func (e *Engine) boundsOf(v *vehicle, t int64, dst []bound) []bound {
 	for _, n := range e.snap.bound {
 		fc := &e.snap.fences[n]
-		if !fc.applies(&v.id, v.class) {
+		if !fc.applies(v) {
 			continue
 		}
 		if in, until := inForce(fc.Schedule, t); in {
@@ -41,7 +41,7 @@ func validAt(start, end, t int64) bool { return start <= t && (end == 0 || t < e
 // isBound reports whether any fence or permit may bound a vehicle: the hot path asks no further where none does.
 func (s *Snapshot) isBound(v *vehicle) bool {
 	for _, n := range s.bound {
-		if s.fences[n].applies(&v.id, v.class) {
+		if s.fences[n].applies(v) {
 			return true
 		}
 	}

@@ -19,9 +19,6 @@ func fenceStopFix(e *Engine, m *moment) {
 	v, f := m.v, m.f
 	stopped := v.has(flagStopped) && (m.lone || speedKnown(f.speed))
 	if v.side != 0 && len(e.sides[v.side-1].stops) > 0 {
-		if !stopped && !m.broken && !speedKnown(f.speed) && v.has(flagStopped) {
-			return // neither moving nor stopped: the next fix tells
-		}
 		e.stopsGoOn(m, stopped)
 	}
 	if !s.Enabled || !stopped || m.lone || e.snap.noStop == nil {
@@ -29,7 +26,7 @@ func fenceStopFix(e *Engine, m *moment) {
 	}
 	for _, n := range m.hits {
 		fc := &e.snap.fences[n]
-		if fc.Kind != FenceNoStop || !fc.applies(&v.id, v.class) {
+		if fc.Kind != FenceNoStop || !fc.applies(v) {
 			continue
 		}
 		in, until := inForce(fc.Schedule, f.time)
@@ -57,7 +54,11 @@ func (e *Engine) stopsGoOn(m *moment, stopped bool) {
 		in, until := inForce(fc.Schedule, f.time)
 		ended := c.until != 0 && f.time >= c.until && !fc.inForceAt(c.until)
 		late := f.time-c.span.held.time > gap
+		unknown := !m.broken && !speedKnown(f.speed) && v.has(flagStopped)
 		switch {
+		case unknown && !ended: // neither moving nor stopped: the next fix tells
+			kept = append(kept, *c)
+			continue
 		case m.broken || !s.Enabled:
 			e.endStop(v, c, c.span.held)
 			continue
@@ -78,7 +79,7 @@ func (e *Engine) stopsGoOn(m *moment, stopped bool) {
 				e.endStop(v, c, c.span.held)
 			}
 			continue
-		case !fc.applies(&v.id, v.class) || !slices.Contains(m.hits, c.fence):
+		case !fc.applies(v) || !slices.Contains(m.hits, c.fence):
 			e.endStop(v, c, c.span.held)
 			continue
 		}

@@ -25,8 +25,8 @@ var rules = []rule{
 	{kind: KindFenceStay},
 	{kind: KindUnfiledEntry},
 	{kind: KindFenceCrossing, fix: fenceCrossingFix},
-	{kind: KindFenceExit, fix: fenceExitFix, end: outsideEnd},
-	{kind: KindRouteDeviation, fix: routeDeviationFix}, // ended by outsideEnd
+	{kind: KindFenceExit, fix: fenceExitFix, rebase: outsideRebase, end: outsideEnd},
+	{kind: KindRouteDeviation, fix: routeDeviationFix}, // taken on and ended with fence_exit
 	{kind: KindFenceStop, fix: fenceStopFix, rebase: stopsRebase, end: stopsEnd},
 	{kind: KindOverload, weighing: overloadWeighing},
 }

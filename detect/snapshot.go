@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sort"
 	"sync"
 	"sync/atomic"
@@ -54,9 +55,12 @@ type fence struct {
 	*Fence
 	shape    *geo.Shape
 	vehicles map[ingest.Vehicle]bool
-	inside   *insideRule // what being inside of it means; nil: nothing
-	day      uint32      // 0.01 km/h; 0 none
-	nightCap uint32      // 0.01 km/h; 0 as by day
+	register map[ingest.Vehicle]*VehicleRecord // the snapshot's
+
+	everybody bool        // is meant
+	inside    *insideRule // what being inside of it means; nil: nothing
+	day       uint32      // 0.01 km/h; 0 none
+	nightCap  uint32      // 0.01 km/h; 0 as by day
 }
 
 // route is a route as the engine uses it.
@@ -65,13 +69,18 @@ type route struct {
 	shape *geo.Shape
 }
 
-// applies reports whether the fence means a vehicle of a class: "classes" and "plates" are two lists, and those in either
-// are meant; without both, everybody is.
-func (f *fence) applies(v *ingest.Vehicle, c Class) bool {
-	if f.Classes.Empty() && f.vehicles == nil {
+// applies reports whether the fence means a vehicle: "classes", "plates", "operators" and "regions" are lists, and those in any
+// are meant; without all, everybody is.
+func (f *fence) applies(v *vehicle) bool {
+	if f.everybody || f.Classes.Has(v.class) || f.vehicles[v.id] {
 		return true
 	}
-	return f.Classes.Has(c) || f.vehicles[*v]
+	if len(f.Operators)+len(f.Regions) == 0 {
+		return false
+	}
+	r := f.register[v.id]
+	return r != nil && (r.Operator != "" && slices.Contains(f.Operators, r.Operator) ||
+		r.Region != "" && slices.ContainsFunc(f.Regions, func(region string) bool { return regionHolds(region, r.Region) }))
 }
 
 // Compile checks data and settings together and compiles them. workers bounds the goroutines that build the fence index.
@@ -145,7 +154,8 @@ func (s *Snapshot) compileFences(fences []Fence, workers int) error {
 	s.fences = make([]fence, 0, len(fences))
 	for i := range fences {
 		f := &fences[i]
-		c := fence{Fence: f, shape: shapes[i], inside: insideRuleOf(f.Kind), day: uint32(f.SpeedLimit) * 10, nightCap: uint32(f.NightSpeedLimit) * 10}
+		c := fence{Fence: f, shape: shapes[i], register: s.register, inside: insideRuleOf(f.Kind),
+			everybody: f.Classes.Empty() && len(f.Vehicles)+len(f.Operators)+len(f.Regions) == 0, day: uint32(f.SpeedLimit) * 10, nightCap: uint32(f.NightSpeedLimit) * 10}
 		if len(f.Vehicles) > 0 {
 			c.vehicles = map[ingest.Vehicle]bool{}
 			for _, v := range f.Vehicles {
@@ -197,11 +207,18 @@ func (s *Snapshot) compileSections(sections []Section) error {
 			errs = append(errs, fmt.Errorf("section %q: %w", sec.ID, err))
 			continue
 		}
+		if sec.SpeedLimit == 0 { // nothing to exceed
+			continue
+		}
+		length := sec.LengthM
+		if length == 0 { // no road is shorter than its line
+			length = geo.Length(line)
+		}
 		if s.gates == nil {
 			s.gates = &gateCells{list: map[gateCell][]int32{}}
 		}
 		n := int32(len(s.sections))
-		c := section{Section: sec, line: line, first: line[0], last: line[len(line)-1], lengthMm: int64(math.Round(sec.LengthM * 1000))}
+		c := section{Section: sec, line: line, first: line[0], last: line[len(line)-1], lengthMm: int64(math.Round(length * 1000)), sum: sumOf(line)}
 		s.sectionByID[sec.ID] = n
 		s.sections = append(s.sections, c)
 		s.gates.add(c.first, n)

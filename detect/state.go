@@ -71,6 +71,7 @@ const (
 	flagBound                        // fences or permits of the snapshot may bound it
 	flagRouted                       // the snapshot may assign routes to it
 	flagCrowd                        // its stop is in Engine.crowd
+	flagPassing                      // a gate of a section may be passed on the segment to the last judged fix
 )
 
 func (v *vehicle) has(f uint8) bool { return v.flags&f != 0 }

@@ -1,4 +1,5 @@
-// Package api is the HTTP interface for reading the record: violations, their evidence, and vehicles.
+// Package api is the HTTP interface for reading the record: violations, their evidence, and vehicles; and for reading and changing
+// the places of the reference data.
 //
 //	GET /v1/violations              a list, latest first, by filter and page
 //	GET /v1/violations/{id}         one
@@ -7,6 +8,16 @@
 //	GET /v1/visits/{id}             one
 //	GET /v1/visits/{id}/track       the way that the vehicle drove
 //	GET /v1/vehicles/{plate}        what the record knows of a vehicle
+//
+//	GET    /v1/reference/{layer}             fences, routes or sections as GeoJSON, also of an old version
+//	PUT    /v1/reference/{layer}             replaces all
+//	POST   /v1/reference/{layer}             adds features, or replaces those with the same ids
+//	DELETE /v1/reference/{layer}/{id}        removes one
+//	POST   /v1/reference/import              takes a file of another program: GeoJSON, KML, KMZ, shapefile
+//	GET    /v1/reference/versions            who changed what when, latest first
+//	GET    /v1/reference/versions/{n}        one
+//	POST   /v1/reference/versions/{n}/restore makes it the present one
+//	POST   /v1/reference/fences/trial        what would new fences have found?
 //
 // Answers are JSON; an answer that is no success is {"error":{"code":…,"message":…,"field":…}}.
 package api
@@ -50,6 +61,8 @@ type API struct {
 	slots   chan struct{}
 	mux     *http.ServeMux
 	now     func() time.Time
+
+	places *places // nil: not mounted
 }
 
 // New makes the handler. Validate is the caller's, who knows the address.
@@ -75,11 +88,11 @@ func New(cfg Config, s Store, log *slog.Logger, reg prometheus.Registerer) (*API
 		a.mux.HandleFunc("GET "+r.path, a.serve(r.path, r.handle))
 		a.mux.HandleFunc(r.path, a.serve(r.path, func(w http.ResponseWriter, _ *http.Request) error {
 			w.Header().Set("Allow", "GET, HEAD")
-			return &requestError{http.StatusMethodNotAllowed, "method_not_allowed", "this can only be read: use GET", ""}
+			return &requestError{status: http.StatusMethodNotAllowed, code: "method_not_allowed", message: "this can only be read: use GET"}
 		}))
 	}
 	a.mux.HandleFunc("/", a.serve("other", func(http.ResponseWriter, *http.Request) error {
-		return &requestError{http.StatusNotFound, "not_found", "there is no such path; see /v1/violations", ""}
+		return &requestError{status: http.StatusNotFound, code: "not_found", message: "there is no such path; see /v1/violations"}
 	}))
 	return a, nil
 }
@@ -89,13 +102,24 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.mux.ServeHTT
 // handler answers a request, or returns why not; then it has written nothing.
 type handler func(w http.ResponseWriter, r *http.Request) error
 
-// serve puts around a handler what all share: who may read, how many at once, how long, and the metrics.
+// access is who may use a route, how many at once, and for how long.
+type access struct {
+	allowed func(*http.Request) bool
+	slots   chan struct{}
+	timeout time.Duration
+}
+
+// serve puts around a handler what all that read the record share: who may read, how many at once, how long, and the metrics.
 func (a *API) serve(route string, h handler) http.HandlerFunc {
+	return a.serveAs(route, &access{a.allowed, a.slots, a.cfg.Timeout}, h)
+}
+
+func (a *API) serveAs(route string, to *access, h handler) http.HandlerFunc {
 	seconds := a.metrics.seconds.WithLabelValues(route)
 	return func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		out := &statusWriter{ResponseWriter: w, status: http.StatusOK}
-		if err := a.guarded(out, r, h); err != nil {
+		if err := to.guarded(out, r, h); err != nil {
 			e := toRequestError(err)
 			if e.status >= 500 && r.Context().Err() == nil {
 				a.log.Warn("a request could not be answered", "route", route, "err", err)
@@ -107,18 +131,22 @@ func (a *API) serve(route string, h handler) http.HandlerFunc {
 	}
 }
 
-func (a *API) guarded(w http.ResponseWriter, r *http.Request, h handler) error {
+func (a *access) guarded(w http.ResponseWriter, r *http.Request, h handler) error {
 	if !a.allowed(r) {
-		return &requestError{http.StatusUnauthorized, "unauthorized", "a bearer token is needed: Authorization: Bearer …", ""}
+		return &requestError{status: http.StatusUnauthorized, code: "unauthorized", message: "a bearer token is needed: Authorization: Bearer …"}
 	}
 	select {
 	case a.slots <- struct{}{}:
 		defer func() { <-a.slots }()
 	default:
-		return &requestError{http.StatusTooManyRequests, "busy", fmt.Sprintf("%d requests are being answered; try again", cap(a.slots)), ""}
+		return &requestError{status: http.StatusTooManyRequests, code: "busy", message: fmt.Sprintf("as many requests of this kind as may be are being answered (%d); try again", cap(a.slots))}
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), a.cfg.Timeout)
+	ctx, cancel := context.WithTimeout(r.Context(), a.timeout)
 	defer cancel()
+	if r.ContentLength != 0 {
+		// A body that trickles in must not hold the place for longer. Not every writer can do it, such as those of tests.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(a.timeout))
+	}
 	err := h(w, r.WithContext(ctx))
 	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		// ClickHouse may have noticed first, and says so in its own words.

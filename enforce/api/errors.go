@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 
+	"lushao/detect/reference/edit"
 	"lushao/enforce/store"
 )
 
@@ -15,12 +16,15 @@ type requestError struct {
 	code    string
 	message string
 	field   string
+	// Of refused features.
+	problems []edit.Problem
+	etag     string // of what is there now
 }
 
 func (e *requestError) Error() string { return e.message }
 
 func badField(field, message string) error {
-	return &requestError{http.StatusBadRequest, "bad_parameter", field + ": " + message, field}
+	return &requestError{status: http.StatusBadRequest, code: "bad_parameter", message: field + ": " + message, field: field}
 }
 
 // errorBody is {"error":{"code":…,"message":…,"field":…}}; field is null where no parameter is to blame.
@@ -29,6 +33,8 @@ type errorBody struct {
 		Code    string  `json:"code"`
 		Message string  `json:"message"`
 		Field   *string `json:"field"`
+		// Problems are those of features, the first 100, with the feature's place in the request.
+		Problems []edit.Problem `json:"problems,omitempty"`
 	} `json:"error"`
 }
 
@@ -39,18 +45,25 @@ func toRequestError(err error) *requestError {
 	case errors.As(err, &e):
 		return e
 	case errors.Is(err, store.ErrNotFound):
-		return &requestError{http.StatusNotFound, "not_found", "there is no such thing in the record", ""}
+		return &requestError{status: http.StatusNotFound, code: "not_found", message: "there is no such thing in the record"}
 	case errors.Is(err, store.ErrCursor):
-		return &requestError{http.StatusBadRequest, "bad_parameter", "cursor: it was not given out for this question; begin again without it", "cursor"}
+		return &requestError{status: http.StatusBadRequest, code: "bad_parameter", message: "cursor: it was not given out for this question; begin again without it", field: "cursor"}
 	case errors.Is(err, context.DeadlineExceeded):
-		return &requestError{http.StatusGatewayTimeout, "timeout", "the record did not answer in time; ask for less, such as a shorter time", ""}
+		return &requestError{status: http.StatusGatewayTimeout, code: "timeout", message: "the record did not answer in time; ask for less, such as a shorter time"}
 	}
-	return &requestError{http.StatusServiceUnavailable, "unavailable", "the record can't be read now; try again later", ""}
+	var dir *directoryError
+	if errors.As(err, &dir) {
+		return &requestError{status: http.StatusServiceUnavailable, code: "unavailable", message: "the reference data can't be read or changed now; the log of lushao says why"}
+	}
+	return &requestError{status: http.StatusServiceUnavailable, code: "unavailable", message: "the record can't be read now; try again later"}
 }
 
 func writeError(w http.ResponseWriter, e *requestError) {
 	h := w.Header()
 	h.Del("ETag")
+	if e.etag != "" {
+		h.Set("ETag", e.etag)
+	}
 	h.Set("Cache-Control", "no-store")
 	switch e.status {
 	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
@@ -60,6 +73,7 @@ func writeError(w http.ResponseWriter, e *requestError) {
 	}
 	var body errorBody
 	body.Error.Code, body.Error.Message = e.code, e.message
+	body.Error.Problems = e.problems
 	if e.field != "" {
 		body.Error.Field = &e.field
 	}

@@ -26,7 +26,7 @@ func readParameters(r *http.Request) *parameters {
 	v, err := url.ParseQuery(r.URL.RawQuery)
 	p := &parameters{values: v}
 	if err != nil {
-		p.err = &requestError{http.StatusBadRequest, "bad_query", "the query string can't be read: " + err.Error(), ""}
+		p.err = &requestError{status: http.StatusBadRequest, code: "bad_query", message: "the query string can't be read: " + err.Error()}
 	}
 	return p
 }
@@ -57,7 +57,7 @@ func (p *parameters) finish() error {
 	if len(name) > 64 {
 		name = strings.ToValidUTF8(name[:64], "") + "…"
 	}
-	return &requestError{http.StatusBadRequest, "unknown_parameter", fmt.Sprintf("%q: there is no such parameter; there are %s", name, strings.Join(p.known, ", ")), name}
+	return &requestError{status: http.StatusBadRequest, code: "unknown_parameter", message: fmt.Sprintf("%q: there is no such parameter; there are %s", name, strings.Join(p.known, ", ")), field: name}
 }
 
 // one returns a parameter that may be there once; there is false where it is not, and an empty one is an error.
@@ -128,6 +128,15 @@ func (p *parameters) time(field string) int64 {
 	if !there {
 		return 0
 	}
+	ms, reason := parseTime(s)
+	if reason != "" {
+		p.fail(field, "%s", reason)
+	}
+	return ms
+}
+
+// parseTime returns Unix ms, or why it is no time.
+func parseTime(s string) (ms int64, reason string) {
 	// "+08:00" that was not encoded comes as a blank.
 	if i := strings.LastIndexByte(s, ' '); i == len(s)-6 && i > 0 {
 		s = s[:i] + "+" + s[i+1:]
@@ -135,15 +144,13 @@ func (p *parameters) time(field string) int64 {
 	t, err := time.Parse(time.RFC3339, s)
 	if err != nil {
 		if t, err = time.ParseInLocation(time.DateOnly, s, detect.Beijing); err != nil {
-			p.fail(field, "%q is no time; write it like 2026-05-01T08:00:00+08:00 or 2026-05-01", s)
-			return 0
+			return 0, fmt.Sprintf("%.40q is no time; write it like 2026-05-01T08:00:00+08:00 or 2026-05-01", s)
 		}
 	}
 	if t.Year() < 1971 || t.Year() > 2199 {
-		p.fail(field, "%q is outside of the years 1971 to 2199", s)
-		return 0
+		return 0, fmt.Sprintf("%q is outside of the years 1971 to 2199", s)
 	}
-	return t.UnixMilli()
+	return t.UnixMilli(), ""
 }
 
 // truth returns nil where the parameter is not there.

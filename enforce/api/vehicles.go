@@ -56,7 +56,7 @@ func (a *API) getVehicle(w http.ResponseWriter, r *http.Request) error {
 		}
 		switch len(seen) {
 		case 0:
-			return &requestError{http.StatusNotFound, "not_found", "this plate was never seen", "plate"}
+			return &requestError{status: http.StatusNotFound, code: "not_found", message: "this plate was never seen", field: "plate"}
 		case 1:
 			color = &seen[0].Vehicle.Color
 		default:
