@@ -66,7 +66,7 @@ func inForce(windows []Window, t int64) (ok bool, until int64) {
 func (w Window) at(t int64) (bool, int64) {
 	today := dayStart(t)
 	for day := today; day >= today-dayMs; day -= dayMs {
-		if w.Days&(1<<weekday(day)) == 0 {
+		if w.Days&(1<<weekday(day)) == 0 || !w.hasDay(day) {
 			continue
 		}
 		start := day + int64(w.From)*minuteMs
@@ -80,3 +80,12 @@ func (w Window) at(t int64) (bool, int64) {
 	}
 	return false, 0
 }
+
+// hasDay reports whether a day, by its midnight, is one of those between the window's first and last.
+func (w Window) hasDay(day int64) bool {
+	n := DayNumber(day)
+	return n >= w.FirstDay && (w.LastDay == 0 || n <= w.LastDay)
+}
+
+// DayNumber is the number of the Beijing day that holds a time, from 1970-01-01.
+func DayNumber(t int64) int32 { return int32((dayStart(t) + beijingMs) / dayMs) }

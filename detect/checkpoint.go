@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 
+	"lushao/geo"
 	"lushao/ingest"
 )
 
@@ -13,7 +14,7 @@ import (
 // name, not by number, so that it can be read with another snapshot and in any grouping. Numbers are little-endian.
 //
 // stateVersion changes with the layout. A state of another version is refused: the caller then goes back in the log.
-const stateVersion = 1
+const stateVersion = 2
 
 // ErrStateVersion says that a checkpoint was written by another version of the engine.
 var ErrStateVersion = errors.New("checkpoint: written by another version of the engine")
@@ -38,23 +39,22 @@ func (e *Engine) LoadState(b []byte) error {
 		return ErrStateVersion
 	}
 	r := stateReader{b: b[1:]}
-	e.out, e.mark = e.out[:0], 0
+	e.out, e.mark, e.visits = e.out[:0], 0, e.visits[:0]
 	for len(r.b) > 0 && r.err == nil {
 		e.readVehicle(&r)
 	}
-	e.rebased = append(e.rebased, e.out...)
+	e.keepRebased()
 	return r.err
 }
 
 func (e *Engine) writeVehicle(w *stateWriter, v *vehicle) {
 	w.text(v.id.Plate())
 	w.u8(byte(v.id.Color))
-	for _, m := range [...]*mark{&v.last, &v.judged} {
-		w.u64(uint64(m.time))
-		w.u32(uint32(m.lat))
-		w.u32(uint32(m.lon))
-		w.u16(m.speed)
-	}
+	w.u64(uint64(v.last.time))
+	w.u32(uint32(v.last.lat))
+	w.u32(uint32(v.last.lon))
+	w.u16(v.last.speed)
+	w.fix(&v.judged)
 	w.fix(&v.held)
 	w.u32(uint32(v.stopLat))
 	w.u32(uint32(v.stopLon))
@@ -86,12 +86,65 @@ func (e *Engine) writeVehicle(w *stateWriter, v *vehicle) {
 	w.u32(uint32(len(sd.fences)))
 	for i := range sd.fences {
 		c := &sd.fences[i]
-		w.text(e.snap.fenceID(c.fence))
+		fc := &e.snap.fences[c.fence]
+		w.text(fc.ID)
+		w.text(string(fc.Kind))
 		w.u8(byte(c.phase))
 		w.u8(c.count)
+		w.truth(c.opened)
+		w.truth(c.over)
 		w.tally(&c.leaveAt)
 		w.u64(uint64(c.until))
+		w.fix(&c.before)
+		w.u32(uint32(c.from.Lat))
+		w.u32(uint32(c.from.Lon))
 		e.writeSpan(w, &c.span)
+	}
+	w.u32(uint32(len(sd.outside)))
+	for i := range sd.outside {
+		c := &sd.outside[i]
+		w.truth(c.kind == KindRouteDeviation)
+		w.u8(byte(c.phase))
+		w.u8(c.count)
+		w.tally(&c.backAt)
+		w.u64(uint64(c.until))
+		w.text(c.id)
+		w.text(c.permit)
+		w.f64(c.worst)
+		w.f64(c.half)
+		e.writeSpan(w, &c.span)
+	}
+	w.u32(uint32(len(sd.stops)))
+	for i := range sd.stops {
+		c := &sd.stops[i]
+		w.text(e.snap.fences[c.fence].ID)
+		w.truth(c.opened)
+		w.u64(uint64(c.until))
+		e.writeSpan(w, &c.span)
+	}
+	w.u32(uint32(len(sd.sections)))
+	for i := range sd.sections {
+		c := &sd.sections[i]
+		w.text(e.snap.sections[c.section].ID)
+		w.u64(e.snap.sections[c.section].sum)
+		w.f64(c.entered)
+		w.u32(uint32(c.lat))
+		w.u32(uint32(c.lon))
+		w.f64(c.metres)
+		w.f64(c.miss)
+		w.truth(c.leaving)
+		w.f64(c.out.at)
+		w.u32(uint32(c.out.p.Lat))
+		w.u32(uint32(c.out.p.Lon))
+		w.f64(c.out.miss)
+		e.writeSpan(w, &c.span)
+	}
+	w.u32(uint32(len(sd.waybills)))
+	for _, b := range sd.waybills {
+		w.text(b.number)
+		w.u64(uint64(b.start))
+		w.u64(uint64(b.end))
+		w.text(b.route)
 	}
 	w.u32(uint32(len(sd.weighed)))
 	for _, o := range sd.weighed {
@@ -118,9 +171,8 @@ func (e *Engine) readVehicle(r *stateReader) {
 		return
 	}
 	v := e.store.at(e.store.add(&id, hash))
-	for _, m := range [...]*mark{&v.last, &v.judged} {
-		m.time, m.lat, m.lon, m.speed = int64(r.u64()), int32(r.u32()), int32(r.u32()), r.u16()
-	}
+	v.last = mark{int64(r.u64()), int32(r.u32()), int32(r.u32()), r.u16()}
+	r.fix(&v.judged)
 	r.fix(&v.held)
 	v.stopLat, v.stopLon = int32(r.u32()), int32(r.u32())
 	v.flags, v.stoppedAt = r.u8(), int64(r.u64())
@@ -150,20 +202,64 @@ func (e *Engine) readVehicle(r *stateReader) {
 	}
 	for n := r.count(); n > 0 && r.err == nil; n-- {
 		var c fenceCase
-		fence := r.text()
-		c.phase, c.count = fencePhase(r.u8()), r.u8()
+		id, kind := r.text(), FenceKind(r.text())
+		c.phase, c.count, c.opened, c.over = fencePhase(r.u8()), r.u8(), r.truth(), r.truth()
 		r.tally(&c.leaveAt)
 		c.until = int64(r.u64())
+		r.fix(&c.before)
+		c.from = geo.Point{Lat: int32(r.u32()), Lon: int32(r.u32())}
 		e.readSpan(r, &c.span)
 		if c.phase > fenceLeaving {
 			r.fail(errors.New("an entry of an unknown kind"))
 		}
-		if r.err == nil && c.rebase(e, v, fence) {
+		if r.err == nil && c.rebase(e, v, id, kind) {
 			sd.fences = append(sd.fences, c)
 		}
 	}
 	for n := r.count(); n > 0 && r.err == nil; n-- {
-		sd.weighed = append(sd.weighed, weighed{r.u64(), int64(r.u64()), r.u8() == 1})
+		c := outsideCase{kind: KindFenceExit}
+		if r.truth() {
+			c.kind = KindRouteDeviation
+		}
+		c.phase, c.count = outsidePhase(r.u8()), r.u8()
+		r.tally(&c.backAt)
+		c.until, c.id, c.permit = int64(r.u64()), r.text(), r.text()
+		c.worst, c.half = r.f64(), r.f64()
+		e.readSpan(r, &c.span)
+		if c.phase > outsideReturning {
+			r.fail(errors.New("a way outside of an unknown kind"))
+		}
+		if r.err == nil {
+			sd.outside = append(sd.outside, c)
+		}
+	}
+	for n := r.count(); n > 0 && r.err == nil; n-- {
+		var c stopCase
+		id := r.text()
+		c.opened, c.until = r.truth(), int64(r.u64())
+		e.readSpan(r, &c.span)
+		if r.err == nil && c.rebase(e, v, id) {
+			sd.stops = append(sd.stops, c)
+		}
+	}
+	for n := r.count(); n > 0 && r.err == nil; n-- {
+		var c sectionCase
+		id, sum := r.text(), r.u64()
+		c.entered, c.lat, c.lon, c.metres, c.miss, c.leaving = r.f64(), int32(r.u32()), int32(r.u32()), r.f64(), r.f64(), r.truth()
+		c.out = gatePass{at: r.f64(), p: geo.Point{Lat: int32(r.u32()), Lon: int32(r.u32())}, miss: r.f64()}
+		e.readSpan(r, &c.span)
+		if r.err == nil && c.rebase(e, id, sum) {
+			sd.sections = append(sd.sections, c)
+		}
+	}
+	for n := r.count(); n > 0 && r.err == nil; n-- {
+		sd.waybills = append(sd.waybills, waybill{r.text(), int64(r.u64()), int64(r.u64()), r.text()})
+	}
+	for n := r.count(); n > 0 && r.err == nil; n-- {
+		sd.weighed = append(sd.weighed, weighed{r.u64(), int64(r.u64()), r.truth()})
+	}
+	if r.err == nil {
+		outsideRebase(e, v, sd, nil) // asks for the waybills
 	}
 	e.tidy(v)
 }
@@ -223,6 +319,8 @@ func (w *stateWriter) truth(b bool) {
 	}
 }
 
+func (w *stateWriter) f64(v float64) { w.u64(math.Float64bits(v)) }
+
 func (w *stateWriter) fix(f *fix) {
 	w.u64(uint64(f.time))
 	for _, v := range [...]uint32{uint32(f.lat), uint32(f.lon), f.alarm, f.status, f.mileage} {
@@ -271,6 +369,16 @@ func (r *stateReader) u8() uint8   { return r.take(1)[0] }
 func (r *stateReader) u16() uint16 { return binary.LittleEndian.Uint16(r.take(2)) }
 func (r *stateReader) u32() uint32 { return binary.LittleEndian.Uint32(r.take(4)) }
 func (r *stateReader) u64() uint64 { return binary.LittleEndian.Uint64(r.take(8)) }
+
+func (r *stateReader) f64() float64 { return math.Float64frombits(r.u64()) }
+
+func (r *stateReader) truth() bool {
+	b := r.u8()
+	if b > 1 {
+		r.fail(errors.New("neither true nor false"))
+	}
+	return b == 1
+}
 
 // count reads the length of a list; no element is smaller than a byte, so a greater one is an error and not a reason to
 // loop for long.

@@ -12,6 +12,8 @@ import (
 const (
 	noteEndOfData    = "end_of_data"   // closed because the data end, not because it ended
 	noteFenceRemoved = "fence_removed" // closed because its fence is no longer in the reference data
+	noteRouteRemoved = "route_removed" // likewise, its route
+	noteLatePaper    = "late_paper"    // retracted because a paper that came late allows it
 )
 
 // violationID is the identity of a violation: the first 16 bytes of SHA-256 over its parts, each text with its length

@@ -18,6 +18,7 @@ type Engine struct {
 	freeSides    []uint32 // numbers of sides that are not used
 	drivers      []Driver
 	driverByCard map[Driver]uint32
+	crowd        map[crowdCell][]*vehicle // who stands near fences in which stopping is forbidden
 
 	stats Stats
 
@@ -32,6 +33,13 @@ type Engine struct {
 	mark        int // where the records of the current event begin in out
 	version     uint64
 	rebased     []Violation // closed by a new snapshot, not yet handed out
+	bounds      []bound
+	later       []bound
+	passing     passing
+	near        []int32
+
+	visits        []Visit
+	rebasedVisits []Visit
 }
 
 // Stats counts what the engine has seen since it was made.
@@ -43,12 +51,13 @@ type Stats struct {
 	Unjudged  uint64 // weighings without axles or build
 	Repeated  uint64 // weighings whose station and record number were there before
 	Cards     uint64
+	Waybills  uint64
 	Other     uint64 // events that no rule uses
 }
 
 // New makes an engine without state.
 func New(snap *Snapshot) *Engine {
-	e := &Engine{store: newStore(), driverByCard: map[Driver]uint32{}}
+	e := &Engine{store: newStore(), driverByCard: map[Driver]uint32{}, crowd: map[crowdCell][]*vehicle{}}
 	e.use(snap)
 	return e
 }
@@ -66,7 +75,7 @@ func (e *Engine) Use(snap *Snapshot) {
 	}
 	old := e.snap
 	e.use(snap)
-	e.out, e.mark = e.out[:0], 0
+	e.out, e.mark, e.visits = e.out[:0], 0, e.visits[:0]
 	for i := range e.sides {
 		sd := &e.sides[i]
 		if sd.owner == nil {
@@ -81,11 +90,23 @@ func (e *Engine) Use(snap *Snapshot) {
 		}
 		e.tidy(v)
 	}
-	e.rebased = append(e.rebased, e.out...)
+	e.keepRebased()
 }
 
-// takeRebased hands out what Use and Load closed.
+// keepRebased keeps what Use and LoadState closed for the next call.
+func (e *Engine) keepRebased() {
+	e.rebased = append(e.rebased, e.out...)
+	e.rebasedVisits = append(e.rebasedVisits, e.visits...)
+}
+
+// takeRebased hands out what Use and LoadState closed.
 func (e *Engine) takeRebased(version uint64) {
+	e.visits = e.visits[:0]
+	for i := range e.rebasedVisits {
+		e.rebasedVisits[i].Version = version
+		e.visits = append(e.visits, e.rebasedVisits[i])
+	}
+	e.rebasedVisits = e.rebasedVisits[:0]
 	for i := range e.rebased {
 		e.rebased[i].Version = version
 		e.out = append(e.out, e.rebased[i])
@@ -159,6 +180,9 @@ func (e *Engine) apply(v *vehicle, ev *ingest.Event) {
 	case ingest.KindDriverCard:
 		e.stats.Cards++
 		e.card(v, ev)
+	case ingest.KindWaybill:
+		e.stats.Waybills++
+		e.waybill(v, ev)
 	case ingest.KindWeighing:
 		e.stats.Weighings++
 		for i := range rules {
@@ -178,9 +202,15 @@ func (e *Engine) resolve(v *vehicle) {
 	v.set(flagRegistered, r != nil)
 	if r == nil {
 		v.class, v.maxSpeed = ClassOther, 0
-		return
+	} else {
+		v.class, v.maxSpeed = r.Class, r.MaxSpeed
 	}
-	v.class, v.maxSpeed = r.Class, r.MaxSpeed
+	v.set(flagBound, e.snap.isBound(v))
+	v.set(flagRouted, e.snap.isRouted(v))
+	e.leaveCrowd(v)
+	if v.has(flagStopped) {
+		e.joinCrowd(v)
+	}
 }
 
 // Finish judges what waits for a successor and, with close set, closes what is open with the note end_of_data; without, it

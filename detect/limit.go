@@ -48,7 +48,7 @@ func (e *Engine) effectiveLimit(m *moment) speedLimit {
 		case RoadOther:
 			other = true
 		}
-		if f.Kind != FenceSpeed || f.day == 0 && f.nightCap == 0 || !f.applies(&v.id, v.class) {
+		if f.Kind != FenceSpeed || f.day == 0 && f.nightCap == 0 || !f.applies(v) {
 			continue
 		}
 		if ok, _ := inForce(f.Schedule, m.f.time); !ok {

@@ -13,11 +13,13 @@ import (
 type moment struct {
 	v       *vehicle
 	f       *fix
-	prev    mark      // the fix judged before; time 0: none
-	segment float64   // metres from prev; 0 where no segment leads here
+	segment float64   // metres from the fix judged before; 0 where no segment leads here
 	broken  bool      // no segment leads here: believed jumps; every run ends before
 	spike   bool      // the speed is not to be believed
+	lone    bool      // a moving fix that belongs to the stop around it
+	newStop bool      // a stop begins with it
 	place   geo.Point // where fences judge it: the place of the stop for a fix of a stop
+	from    geo.Point // where they judged the fix before
 	hits    []int32   // the fences that hold place, by number in the snapshot
 }
 
@@ -73,11 +75,15 @@ func (e *Engine) mayBeLone(v *vehicle, f *fix) bool {
 func (e *Engine) judge(v *vehicle, f *fix, spike, lone, broken bool) {
 	s := e.snap
 	m := &e.moment
-	*m = moment{v: v, f: f, prev: v.judged, broken: broken, spike: spike, place: f.point(), hits: m.hits[:0]}
-	if m.prev.time != 0 && !broken {
-		m.segment = geo.Distance(m.prev.point(), m.place)
+	*m = moment{v: v, f: f, broken: broken, spike: spike, lone: lone, place: f.point(), hits: m.hits[:0]}
+	if v.judged.time != 0 && !broken {
+		m.segment = geo.Distance(v.judged.point(), m.place)
+		if m.from = v.judged.point(); v.has(flagStopped) && speedKnown(v.judged.speed) {
+			m.from = geo.Point{Lat: v.stopLat, Lon: v.stopLon}
+		}
 	}
 	if broken {
+		e.leaveCrowd(v)
 		v.set(flagStopped, false)
 	}
 	switch {
@@ -85,8 +91,11 @@ func (e *Engine) judge(v *vehicle, f *fix, spike, lone, broken bool) {
 	case f.speed < s.moving:
 		stop := geo.Point{Lat: v.stopLat, Lon: v.stopLon}
 		if !v.has(flagStopped) || geo.Distance(stop, m.place) > s.Settings.Movement.StopRadius {
+			e.leaveCrowd(v)
 			v.set(flagStopped, true)
 			v.stopLat, v.stopLon = f.lat, f.lon
+			m.newStop = true
+			e.joinCrowd(v)
 		}
 		v.stoppedAt = f.time
 		v.takePendingCard()
@@ -94,23 +103,18 @@ func (e *Engine) judge(v *vehicle, f *fix, spike, lone, broken bool) {
 	case lone:
 		m.place = geo.Point{Lat: v.stopLat, Lon: v.stopLon}
 	default:
+		e.leaveCrowd(v)
 		v.set(flagStopped, false)
 	}
 	m.hits = s.index.Lookup(m.place, m.hits)
 	if v.side != 0 {
-		sd := &e.sides[v.side-1]
-		for i := range sd.speeding {
-			sd.speeding[i].span.extend(f, m.segment)
-		}
-		for i := range sd.fences {
-			sd.fences[i].span.extend(f, m.segment)
-		}
+		e.sides[v.side-1].extend(f, m.segment)
 	}
 	for i := range rules {
 		if rules[i].fix != nil {
 			rules[i].fix(e, m)
 		}
 	}
-	v.judged = mark{f.time, f.lat, f.lon, f.speed}
+	v.judged = *f
 	e.tidy(v)
 }

@@ -121,8 +121,10 @@ type Fence struct {
 	Kind            FenceKind
 	Geometry        orb.Geometry
 	RadiusM, WidthM float64
-	Classes         ClassSet         // whom it means; together with Vehicles: those in either; both empty: everybody
+	Classes         ClassSet         // whom it means: those in any of these four; all empty: everybody
 	Vehicles        []ingest.Vehicle // property "plates"
+	Operators       []string         // ids
+	Regions         []string         // GB/T 2260, of the vehicle; 140500 holds 140502
 	Schedule        []Window         // in force in any of these; empty: always
 	SpeedLimit      uint16           // 0.1 km/h; 0 none
 	NightSpeedLimit uint16           // 0.1 km/h; 0 as by day
@@ -138,6 +140,8 @@ type Window struct {
 	Days uint8  // bit 0 Monday … bit 6 Sunday
 	From uint16 // minutes of the day, 0 to 1440
 	To   uint16
+	// FirstDay and LastDay bound the days on which it may begin, both inclusive, as days since 1970-01-01 in Beijing; 0 is open.
+	FirstDay, LastDay int32
 }
 
 // Route is a line that a vehicle must keep to. WidthM is the whole width.

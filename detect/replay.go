@@ -8,14 +8,14 @@ import (
 	"lushao/ingest"
 )
 
-// Replay judges events that are all there, whatever the order in which they arrived: each vehicle's in order of time, and
-// of equal times in order of (received, arrival). It returns every violation once, in its final state, by start and then
+// Replay judges events that are all there, whatever the order in which they arrived: in order of time, because a rule may ask
+// who else stood there, and of equal times of a vehicle in order of (received, arrival). It returns every violation once, in its final state, by start and then
 // id. With close set, what is open at the end is closed with the note end_of_data.
 //
 // events stand in the order of arrival; the slice is sorted in place.
 func Replay(snap *Snapshot, events []ingest.Event, close bool) ([]Violation, Stats) {
 	slices.SortStableFunc(events, func(a, b ingest.Event) int {
-		return cmp.Or(a.Vehicle.Compare(&b.Vehicle), cmp.Compare(a.Time, b.Time), cmp.Compare(a.Received, b.Received))
+		return cmp.Or(cmp.Compare(a.Time, b.Time), a.Vehicle.Compare(&b.Vehicle), cmp.Compare(a.Received, b.Received))
 	})
 	e := New(snap)
 	final := map[string]int{}

@@ -16,10 +16,18 @@ type rule struct {
 	end func(e *Engine, v *vehicle, close bool)
 }
 
-// rules is the list of all rules, in the order in which they see an event.
+// rules is the list of all rules, in the order in which they see an event. fence_stay and unfiled_entry are found by the same
+// functions as fence_entry: what being inside of a fence means, its kind says (inside.go).
 var rules = []rule{
 	{kind: KindSpeeding, fix: speedingFix, rebase: speedingRebase, end: speedingEnd},
-	{kind: KindFenceEntry, fix: fenceEntryFix, rebase: fenceEntryRebase, end: fenceEntryEnd},
+	{kind: KindSectionSpeeding, fix: sectionSpeedingFix, rebase: sectionsRebase, end: sectionsEnd},
+	{kind: KindFenceEntry, fix: insideFix, rebase: insideRebase, end: insideEnd},
+	{kind: KindFenceStay},
+	{kind: KindUnfiledEntry},
+	{kind: KindFenceCrossing, fix: fenceCrossingFix},
+	{kind: KindFenceExit, fix: fenceExitFix, rebase: outsideRebase, end: outsideEnd},
+	{kind: KindRouteDeviation, fix: routeDeviationFix}, // taken on and ended with fence_exit
+	{kind: KindFenceStop, fix: fenceStopFix, rebase: stopsRebase, end: stopsEnd},
 	{kind: KindOverload, weighing: overloadWeighing},
 }
 

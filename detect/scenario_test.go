@@ -2,8 +2,10 @@ package detect_test
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -34,6 +36,7 @@ type scenario struct {
 	Events    string            `yaml:"events"`    // NDJSON, after the tracks
 	AtEnd     string            `yaml:"at_end"`    // close (default) or leave
 	Expect    []map[string]any  `yaml:"expect"`    // exactly these, by start; of each the fields that are named
+	Visits    []map[string]any  `yaml:"visits"`    // where it stands: exactly these visits, by entry
 }
 
 func TestScenarios(t *testing.T) {
@@ -48,7 +51,7 @@ func TestScenarios(t *testing.T) {
 			snap := s.snapshot(t)
 			events := s.events(t)
 			got, _ := detect.Replay(snap, slices.Clone(events), s.AtEnd != "leave")
-			s.check(t, got)
+			s.check(t, "violation", records(t, got), s.Expect)
 
 			// The same bytes again.
 			again, _ := detect.Replay(snap, slices.Clone(events), s.AtEnd != "leave")
@@ -56,8 +59,12 @@ func TestScenarios(t *testing.T) {
 				t.Errorf("a second replay differs:\n%s\n%s", a, b)
 			}
 			// The same when the engine is written to a checkpoint and read back after every single event.
-			if a, b := asJSON(t, got), asJSON(t, viaCheckpoints(t, snap, slices.Clone(events), s.AtEnd != "leave")); !bytes.Equal(a, b) {
+			restarted, visits := viaCheckpoints(t, snap, slices.Clone(events), s.AtEnd != "leave")
+			if a, b := asJSON(t, got), asJSON(t, restarted); !bytes.Equal(a, b) {
 				t.Errorf("with a checkpoint after every event:\n%s\nwithout:\n%s", b, a)
+			}
+			if s.Visits != nil {
+				s.check(t, "visit", records(t, visits), s.Visits)
 			}
 		})
 	}
@@ -242,26 +249,36 @@ func (s *scenario) clock(t *testing.T, text string) int64 {
 	return at.AddDate(0, 0, day).UnixMilli()
 }
 
-func (s *scenario) check(t *testing.T, got []detect.Violation) {
+// records returns violations or visits as the objects that they are outside.
+func records[T any](t *testing.T, list []T) []map[string]any {
 	t.Helper()
-	for i := range got {
-		m := map[string]any{}
-		b, _ := json.Marshal(got[i])
-		if err := json.Unmarshal(b, &m); err != nil {
-			t.Fatal(err)
-		}
-		if i >= len(s.Expect) {
-			t.Errorf("found and not expected: %s", b)
+	b, err := json.Marshal(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []map[string]any
+	if err := json.Unmarshal(b, &out); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func (s *scenario) check(t *testing.T, what string, got, expect []map[string]any) {
+	t.Helper()
+	for i, m := range got {
+		if i >= len(expect) {
+			b, _ := json.Marshal(m)
+			t.Errorf("%s found and not expected: %s", what, b)
 			continue
 		}
 		m["vehicle"] = fmt.Sprintf("%v/%v", m["plate"], m["color"])
-		for k, want := range s.Expect[i] {
+		for k, want := range expect[i] {
 			have, ok := m[k]
 			if !ok {
-				t.Errorf("violation %d: expects a field %q that no violation has", i+1, k)
+				t.Errorf("%s %d: expects a field %q that none has", what, i+1, k)
 				continue
 			}
-			if w, isText := want.(string); (k == "start" || k == "end") && isText {
+			if w, isText := want.(string); isText && slices.Contains([]string{"start", "end", "entered", "left"}, k) {
 				want = detect.Time(s.clock(t, w)).Std().Format(time.RFC3339)
 			}
 			if n, isInt := want.(int); isInt {
@@ -274,18 +291,18 @@ func (s *scenario) check(t *testing.T, got []detect.Violation) {
 						w = float64(n)
 					}
 					if !reflect.DeepEqual(have[sub], w) {
-						t.Errorf("violation %d (%s at %v): %s.%s is %v, want %v", i+1, m["kind"], m["start"], k, sub, have[sub], w)
+						t.Errorf("%s %d (%v at %v): %s.%s is %v, want %v", what, i+1, m["kind"], m["start"], k, sub, have[sub], w)
 					}
 				}
 				continue
 			}
 			if !reflect.DeepEqual(have, want) {
-				t.Errorf("violation %d (%s at %v): %s is %v, want %v", i+1, m["kind"], m["start"], k, have, want)
+				t.Errorf("%s %d (%v at %v): %s is %v, want %v", what, i+1, m["kind"], m["start"], k, have, want)
 			}
 		}
 	}
-	for _, e := range s.Expect[min(len(got), len(s.Expect)):] {
-		t.Errorf("expected and not found: %v", e)
+	for _, e := range expect[min(len(got), len(expect)):] {
+		t.Errorf("%s expected and not found: %v", what, e)
 	}
 }
 
@@ -302,24 +319,22 @@ func asJSON(t *testing.T, vs []detect.Violation) []byte {
 	return out
 }
 
-// viaCheckpoints does what Replay does with a fresh engine after every event.
-func viaCheckpoints(t *testing.T, snap *detect.Snapshot, events []ingest.Event, close bool) []detect.Violation {
+// viaCheckpoints does what Replay does with a fresh engine after every event. It returns the visits too, in their final state.
+func viaCheckpoints(t *testing.T, snap *detect.Snapshot, events []ingest.Event, close bool) ([]detect.Violation, []detect.Visit) {
 	t.Helper()
 	slices.SortStableFunc(events, func(a, b ingest.Event) int {
-		if c := a.Vehicle.Compare(&b.Vehicle); c != 0 {
-			return c
-		}
-		if a.Time != b.Time {
-			return int(min(max(a.Time-b.Time, -1), 1))
-		}
-		return int(min(max(a.Received-b.Received, -1), 1))
+		return cmp.Or(cmp.Compare(a.Time, b.Time), a.Vehicle.Compare(&b.Vehicle), cmp.Compare(a.Received, b.Received))
 	})
 	e := detect.New(snap)
 	latest := map[string]detect.Violation{}
+	visits := map[string]detect.Visit{}
 	keep := func(vs []detect.Violation) {
 		for _, v := range vs {
 			v.Version = 1
 			latest[v.ID] = v
+		}
+		for _, v := range e.Visits() {
+			visits[v.ID] = v
 		}
 	}
 	for i := range events {
@@ -338,15 +353,13 @@ func viaCheckpoints(t *testing.T, snap *detect.Snapshot, events []ingest.Event, 
 		}
 	}
 	keep(e.Finish(1, close))
-	var out []detect.Violation
-	for _, v := range latest {
-		out = append(out, v)
-	}
-	slices.SortFunc(out, func(a, b detect.Violation) int {
-		if a.Start != b.Start {
-			return int(min(max(a.Start-b.Start, -1), 1))
-		}
-		return strings.Compare(a.ID, b.ID)
+	latestOnly := slices.DeleteFunc(slices.Collect(maps.Values(latest)), func(v detect.Violation) bool { return v.State == detect.StateRetracted })
+	slices.SortFunc(latestOnly, func(a, b detect.Violation) int {
+		return cmp.Or(cmp.Compare(a.Start, b.Start), strings.Compare(a.ID, b.ID))
 	})
-	return out
+	stays := slices.Collect(maps.Values(visits))
+	slices.SortFunc(stays, func(a, b detect.Visit) int {
+		return cmp.Or(cmp.Compare(a.Entered, b.Entered), strings.Compare(a.ID, b.ID))
+	})
+	return latestOnly, stays
 }

@@ -24,7 +24,16 @@ type Settings struct {
 	Night      NightSettings      `yaml:"night"`
 	Speeding   SpeedingSettings   `yaml:"speeding"`
 	FenceEntry FenceEntrySettings `yaml:"fence_entry"`
-	Overload   OverloadSettings   `yaml:"overload"`
+
+	FenceCrossing   FenceCrossingSettings   `yaml:"fence_crossing"`
+	FenceExit       OutsideSettings         `yaml:"fence_exit"`
+	FenceStop       FenceStopSettings       `yaml:"fence_stop"`
+	FenceStay       SwitchSettings          `yaml:"fence_stay"`
+	RouteDeviation  OutsideSettings         `yaml:"route_deviation"`
+	UnfiledEntry    SwitchSettings          `yaml:"unfiled_entry"`
+	SectionSpeeding SectionSpeedingSettings `yaml:"section_speeding"`
+
+	Overload OverloadSettings `yaml:"overload"`
 }
 
 // GateSettings say when a position is a fix.
@@ -71,11 +80,50 @@ type HazmatCap struct {
 	Unknown    float64 `yaml:"unknown"`
 }
 
-// FenceEntrySettings are those of the kind fence_entry.
+// FenceEntrySettings are those of the kind fence_entry. When a fence is entered and left, they say for fence_stay and
+// unfiled_entry too.
 type FenceEntrySettings struct {
 	Enabled bool    `yaml:"enabled"`
 	Fixes   int     `yaml:"fixes"`   // in a row inside, to enter; outside, to leave
 	Leave   float64 `yaml:"leave_m"` // outside by at least this counts as outside
+}
+
+// FenceCrossingSettings are those of the kind fence_crossing.
+type FenceCrossingSettings struct {
+	Enabled  bool    `yaml:"enabled"`
+	SegmentS int     `yaml:"segment_s"` // the longest segment that is believed to be straight
+	Least    float64 `yaml:"least_m"`   // inside
+	Ratio    float64 `yaml:"ratio_pct"` // by which a segment may differ from the mean of its speeds × its time
+	Slack    float64 `yaml:"slack_m"`   // and so many metres more
+}
+
+// OutsideSettings are those of the kinds fence_exit and route_deviation.
+type OutsideSettings struct {
+	Enabled    bool    `yaml:"enabled"`
+	Fixes      int     `yaml:"fixes"` // in a row outside, to open; inside, to close
+	SustainedS int     `yaml:"sustained_s"`
+	Outside    float64 `yaml:"outside_m"` // outside by at least this counts as outside
+}
+
+// FenceStopSettings are those of the kind fence_stop.
+type FenceStopSettings struct {
+	Enabled      bool    `yaml:"enabled"`
+	StopS        int     `yaml:"stop_s"`
+	Crowd        int     `yaml:"crowd"`          // more vehicles than this that stand make a traffic jam, in which nothing is found
+	CrowdRadius  float64 `yaml:"crowd_radius_m"` // so near
+	CrowdSilentS int     `yaml:"crowd_silent_s"` // one that was last heard of longer ago is not counted
+}
+
+// SwitchSettings are those of a kind that has no numbers of its own.
+type SwitchSettings struct {
+	Enabled bool `yaml:"enabled"`
+}
+
+// SectionSpeedingSettings are those of the kind section_speeding.
+type SectionSpeedingSettings struct {
+	Enabled  bool    `yaml:"enabled"`
+	SegmentS int     `yaml:"segment_s"` // the longest segment on which a gate is passed
+	OffLine  float64 `yaml:"off_line_m"`
 }
 
 // OverloadSettings are those of the kind overload. Limits are by number of axles; 6 stands for 6 and more.
@@ -100,7 +148,14 @@ func DefaultSettings() Settings {
 		Speeding: SpeedingSettings{Enabled: true, SustainedS: 30, MergeS: 60, Spike: 30, SpikeWindowS: 60,
 			ClassCap:  map[string]float64{"coach_line": 100, "coach_charter": 100, "coach_tour": 100, "heavy_truck": 100, "truck": 100, "dump_truck": 100},
 			HazmatCap: HazmatCap{Expressway: 80, Other: 60, Unknown: 80}, CoachNight: 80},
-		FenceEntry: FenceEntrySettings{Enabled: true, Fixes: 2, Leave: 20},
+		FenceEntry:      FenceEntrySettings{Enabled: true, Fixes: 2, Leave: 20},
+		FenceCrossing:   FenceCrossingSettings{Enabled: true, SegmentS: 60, Least: 50, Ratio: 10, Slack: 30},
+		FenceExit:       OutsideSettings{Enabled: true, Fixes: 2, SustainedS: 60, Outside: 20},
+		FenceStop:       FenceStopSettings{Enabled: true, StopS: 300, Crowd: 3, CrowdRadius: 500, CrowdSilentS: 600},
+		FenceStay:       SwitchSettings{Enabled: true},
+		RouteDeviation:  OutsideSettings{Enabled: true, Fixes: 2, SustainedS: 60, Outside: 0},
+		UnfiledEntry:    SwitchSettings{Enabled: true},
+		SectionSpeeding: SectionSpeedingSettings{Enabled: true, SegmentS: 60, OffLine: 200},
 		Overload: OverloadSettings{Enabled: true,
 			Truck:           map[int]int{2: 18000, 3: 25000, 4: 31000, 5: 43000, 6: 49000},
 			Combination:     map[int]int{2: 27000, 3: 27000, 4: 36000, 5: 43000, 6: 49000},
@@ -165,7 +220,28 @@ func (s *Settings) Validate() error {
 	speed("speeding.hazmat_cap_kmh.unknown", s.Speeding.HazmatCap.Unknown)
 	check(s.Speeding.CoachNight > 0 && s.Speeding.CoachNight <= 100 && s.Speeding.CoachNight == math.Trunc(s.Speeding.CoachNight), "speeding.coach_night_pct: %v; a whole number from 1 to 100", s.Speeding.CoachNight)
 	check(s.FenceEntry.Fixes >= 1 && s.FenceEntry.Fixes <= 100, "fence_entry.fixes: %d; from 1 to 100", s.FenceEntry.Fixes)
-	check(s.FenceEntry.Leave >= 0 && s.FenceEntry.Leave <= 10000, "fence_entry.leave_m: %v; from 0 to 10000", s.FenceEntry.Leave)
+	metres := func(name string, v float64) {
+		check(v >= 0 && v <= 10000, "%s: %v; from 0 to 10000", name, v)
+	}
+	metres("fence_entry.leave_m", s.FenceEntry.Leave)
+	seconds("fence_crossing.segment_s", s.FenceCrossing.SegmentS)
+	metres("fence_crossing.least_m", s.FenceCrossing.Least)
+	check(s.FenceCrossing.Ratio >= 0 && s.FenceCrossing.Ratio <= 100, "fence_crossing.ratio_pct: %v; from 0 to 100", s.FenceCrossing.Ratio)
+	metres("fence_crossing.slack_m", s.FenceCrossing.Slack)
+	for _, o := range []struct {
+		name string
+		s    *OutsideSettings
+	}{{"fence_exit", &s.FenceExit}, {"route_deviation", &s.RouteDeviation}} {
+		check(o.s.Fixes >= 1 && o.s.Fixes <= 100, "%s.fixes: %d; from 1 to 100", o.name, o.s.Fixes)
+		seconds(o.name+".sustained_s", o.s.SustainedS)
+		metres(o.name+".outside_m", o.s.Outside)
+	}
+	seconds("fence_stop.stop_s", s.FenceStop.StopS)
+	seconds("fence_stop.crowd_silent_s", s.FenceStop.CrowdSilentS)
+	check(s.FenceStop.Crowd >= 0, "fence_stop.crowd: %d; 0 or more vehicles", s.FenceStop.Crowd)
+	check(s.FenceStop.CrowdRadius >= 0 && s.FenceStop.CrowdRadius <= maxCrowdRadius, "fence_stop.crowd_radius_m: %v; from 0 to %d", s.FenceStop.CrowdRadius, maxCrowdRadius)
+	seconds("section_speeding.segment_s", s.SectionSpeeding.SegmentS)
+	metres("section_speeding.off_line_m", s.SectionSpeeding.OffLine)
 	for name, table := range map[string]map[int]int{"truck_kg": s.Overload.Truck, "combination_kg": s.Overload.Combination} {
 		for axles, kg := range table {
 			check(axles >= 2 && axles <= 6, "overload.%s: %d axles; from 2 to 6, 6 standing for 6 and more", name, axles)

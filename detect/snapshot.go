@@ -4,7 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sort"
+	"sync"
+	"sync/atomic"
 
 	"lushao/geo"
 	"lushao/ingest"
@@ -24,9 +27,20 @@ type Snapshot struct {
 	operators  map[string]*Operator
 	stations   map[string]*Station
 	permits    map[ingest.Vehicle][]*Permit
+	filings    map[ingest.Vehicle][]*Filing
+	waybills   map[ingest.Vehicle][]*WaybillRecord
 	fences     []fence // in the order of the reference data
 	fenceByID  map[string]int32
 	index      *geo.Index
+
+	bound       []int32    // bound fences
+	forbidden   *geo.Index // of forbidden fences; nil: none
+	forbiddenAt []int32    // fence of each shape in it
+	noStop      *geo.Index // of no_stop fences; nil: none
+	routes      map[string]*route
+	sections    []section
+	sectionByID map[string]int32
+	gates       *gateCells // nil: no sections
 
 	gate     gateLimits
 	moving   uint16 // 0.1 km/h
@@ -41,17 +55,32 @@ type fence struct {
 	*Fence
 	shape    *geo.Shape
 	vehicles map[ingest.Vehicle]bool
-	day      uint32 // 0.01 km/h; 0 none
-	nightCap uint32 // 0.01 km/h; 0 as by day
+	register map[ingest.Vehicle]*VehicleRecord // the snapshot's
+
+	everybody bool        // is meant
+	inside    *insideRule // what being inside of it means; nil: nothing
+	day       uint32      // 0.01 km/h; 0 none
+	nightCap  uint32      // 0.01 km/h; 0 as by day
 }
 
-// applies reports whether the fence means a vehicle of a class: "classes" and "plates" are two lists, and those in either
-// are meant; without both, everybody is.
-func (f *fence) applies(v *ingest.Vehicle, c Class) bool {
-	if f.Classes.Empty() && f.vehicles == nil {
+// route is a route as the engine uses it.
+type route struct {
+	*Route
+	shape *geo.Shape
+}
+
+// applies reports whether the fence means a vehicle: "classes", "plates", "operators" and "regions" are lists, and those in any
+// are meant; without all, everybody is.
+func (f *fence) applies(v *vehicle) bool {
+	if f.everybody || f.Classes.Has(v.class) || f.vehicles[v.id] {
 		return true
 	}
-	return f.Classes.Has(c) || f.vehicles[*v]
+	if len(f.Operators)+len(f.Regions) == 0 {
+		return false
+	}
+	r := f.register[v.id]
+	return r != nil && (r.Operator != "" && slices.Contains(f.Operators, r.Operator) ||
+		r.Region != "" && slices.ContainsFunc(f.Regions, func(region string) bool { return regionHolds(region, r.Region) }))
 }
 
 // Compile checks data and settings together and compiles them. workers bounds the goroutines that build the fence index.
@@ -64,8 +93,8 @@ func Compile(data *ReferenceData, settings Settings, digest string, generation u
 	}
 	s := &Snapshot{Settings: settings, RuleVersion: settings.Version(), Digest: digest, generation: generation,
 		register: make(map[ingest.Vehicle]*VehicleRecord, len(data.Vehicles)), operators: map[string]*Operator{},
-		stations: map[string]*Station{}, permits: map[ingest.Vehicle][]*Permit{}, fenceByID: map[string]int32{}}
-	var errs []error
+		stations: map[string]*Station{}, permits: map[ingest.Vehicle][]*Permit{}, fenceByID: map[string]int32{},
+		filings: map[ingest.Vehicle][]*Filing{}, waybills: map[ingest.Vehicle][]*WaybillRecord{}, routes: map[string]*route{}, sectionByID: map[string]int32{}}
 	for i := range data.Vehicles {
 		v := &data.Vehicles[i]
 		s.register[v.Vehicle] = v
@@ -80,31 +109,121 @@ func Compile(data *ReferenceData, settings Settings, digest string, generation u
 		p := &data.Permits[i]
 		s.permits[p.Vehicle] = append(s.permits[p.Vehicle], p)
 	}
-	shapes := make([]*geo.Shape, len(data.Fences))
-	for i := range data.Fences {
-		f := &data.Fences[i]
-		shape, err := geo.Compile(f.Geometry, f.RadiusM, f.WidthM)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("fence %q: %w", f.ID, err))
-			continue
-		}
-		shapes[i] = shape
-		c := fence{Fence: f, shape: shape, day: uint32(f.SpeedLimit) * 10, nightCap: uint32(f.NightSpeedLimit) * 10}
+	for i := range data.Filings {
+		f := &data.Filings[i]
+		s.filings[f.Vehicle] = append(s.filings[f.Vehicle], f)
+	}
+	for i := range data.Waybills {
+		w := &data.Waybills[i]
+		s.waybills[w.Vehicle] = append(s.waybills[w.Vehicle], w)
+	}
+	if err := errors.Join(s.compileFences(data.Fences, workers), s.compileRoutes(data.Routes), s.compileSections(data.Sections)); err != nil {
+		return nil, err
+	}
+	s.compileSettings()
+	return s, nil
+}
+
+// compileFences compiles the shapes side by side, because a border of ten thousand vertices takes its time, and builds the
+// indexes.
+func (s *Snapshot) compileFences(fences []Fence, workers int) error {
+	shapes := make([]*geo.Shape, len(fences))
+	errs := make([]error, len(fences))
+	var next atomic.Int64
+	var done sync.WaitGroup
+	for range max(1, min(workers, len(fences)/64)) {
+		done.Go(func() {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= len(fences) {
+					return
+				}
+				f := &fences[i]
+				var err error
+				if shapes[i], err = geo.Compile(f.Geometry, f.RadiusM, f.WidthM); err != nil {
+					errs[i] = fmt.Errorf("fence %q: %w", f.ID, err)
+				}
+			}
+		})
+	}
+	done.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	var forbidden, noStop []*geo.Shape
+	s.fences = make([]fence, 0, len(fences))
+	for i := range fences {
+		f := &fences[i]
+		c := fence{Fence: f, shape: shapes[i], register: s.register, inside: insideRuleOf(f.Kind),
+			everybody: f.Classes.Empty() && len(f.Vehicles)+len(f.Operators)+len(f.Regions) == 0, day: uint32(f.SpeedLimit) * 10, nightCap: uint32(f.NightSpeedLimit) * 10}
 		if len(f.Vehicles) > 0 {
 			c.vehicles = map[ingest.Vehicle]bool{}
 			for _, v := range f.Vehicles {
 				c.vehicles[v] = true
 			}
 		}
-		s.fenceByID[f.ID] = int32(len(s.fences))
+		n := int32(len(s.fences))
+		switch f.Kind {
+		case FenceForbidden:
+			forbidden, s.forbiddenAt = append(forbidden, c.shape), append(s.forbiddenAt, n)
+		case FenceNoStop:
+			noStop = append(noStop, c.shape)
+		case FenceBound:
+			s.bound = append(s.bound, n)
+		}
+		s.fenceByID[f.ID] = n
 		s.fences = append(s.fences, c)
 	}
-	if len(errs) > 0 {
-		return nil, errors.Join(errs...)
-	}
 	s.index = geo.Build(shapes, workers)
-	s.compileSettings()
-	return s, nil
+	if len(forbidden) > 0 {
+		s.forbidden = geo.Build(forbidden, workers)
+	}
+	if len(noStop) > 0 {
+		s.noStop = geo.Build(noStop, workers)
+	}
+	return nil
+}
+
+func (s *Snapshot) compileRoutes(routes []Route) error {
+	var errs []error
+	for i := range routes {
+		r := &routes[i]
+		shape, err := geo.CompileCorridor(r.Line, r.WidthM)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("route %q: %w", r.ID, err))
+			continue
+		}
+		s.routes[r.ID] = &route{r, shape}
+	}
+	return errors.Join(errs...)
+}
+
+func (s *Snapshot) compileSections(sections []Section) error {
+	var errs []error
+	for i := range sections {
+		sec := &sections[i]
+		line, err := geo.CompileLine(sec.Line)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("section %q: %w", sec.ID, err))
+			continue
+		}
+		if sec.SpeedLimit == 0 { // nothing to exceed
+			continue
+		}
+		length := sec.LengthM
+		if length == 0 { // no road is shorter than its line
+			length = geo.Length(line)
+		}
+		if s.gates == nil {
+			s.gates = &gateCells{list: map[gateCell][]int32{}}
+		}
+		n := int32(len(s.sections))
+		c := section{Section: sec, line: line, first: line[0], last: line[len(line)-1], lengthMm: int64(math.Round(length * 1000)), sum: sumOf(line)}
+		s.sectionByID[sec.ID] = n
+		s.sections = append(s.sections, c)
+		s.gates.add(c.first, n)
+	}
+	return errors.Join(errs...)
 }
 
 func (s *Snapshot) compileSettings() {

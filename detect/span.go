@@ -23,6 +23,7 @@ type span struct {
 	startLat, startLon int32
 	driver             uint32
 	now, held          tally
+	before             tally // now as it was at the fix before; good while a fix is judged
 }
 
 func beginSpan(v *vehicle, f *fix) span {
@@ -34,6 +35,7 @@ func beginSpan(v *vehicle, f *fix) span {
 
 // extend counts a fix that came after the start, whether or not the condition holds at it.
 func (s *span) extend(f *fix, segment float64) {
+	s.before = s.now
 	s.now.time, s.now.lat, s.now.lon = f.time, f.lat, f.lon
 	s.now.fixes++
 	s.now.metres += segment
@@ -42,6 +44,17 @@ func (s *span) extend(f *fix, segment float64) {
 
 // hold says that the condition holds at the latest fix.
 func (s *span) hold() { s.held = s.now }
+
+// at returns the tally at an instant after the fix before the latest one and not after the latest one: what ends at an instant
+// of its own, as clock windows and papers do, counts the fixes up to then.
+func (s *span) at(t int64) tally {
+	out := s.before
+	if t >= s.now.time {
+		out = s.now
+	}
+	out.time = t
+	return out
+}
 
 // The evidence hash of a violation that fixes prove is a chain of SHA-256 over every fix with start <= time <= end in
 // order of time, so that a person can compute it again from the archived positions and see that none was changed, added or

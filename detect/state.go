@@ -49,7 +49,7 @@ type vehicle struct {
 	id ingest.Vehicle
 
 	last   mark // the last fix that came out of the gate; time 0: none yet
-	judged mark // the last fix that the rules have seen; it is the one before last while last is held
+	judged fix  // the last fix that the rules have seen; it is the one before last while last is held; time 0: none
 	held   fix  // waits for the fix after it, see motion.go; time 0: none
 
 	stopLat, stopLon int32 // place of the stop, while stopped
@@ -68,6 +68,10 @@ const (
 	flagStopped    uint8 = 1 << iota // the last judged fix belongs to a stop
 	flagPending                      // pending is set
 	flagRegistered                   // in the register of the snapshot
+	flagBound                        // fences or permits of the snapshot may bound it
+	flagRouted                       // the snapshot may assign routes to it
+	flagCrowd                        // its stop is in Engine.crowd
+	flagPassing                      // a gate of a section may be passed on the segment to the last judged fix
 )
 
 func (v *vehicle) has(f uint8) bool { return v.flags&f != 0 }
@@ -85,11 +89,35 @@ type side struct {
 	jumps    []fix
 	speeding []speedCase
 	fences   []fenceCase
+	outside  []outsideCase
+	stops    []stopCase
+	sections []sectionCase
+	waybills []waybill
 	weighed  []weighed
 }
 
 func (s *side) empty() bool {
-	return len(s.jumps) == 0 && len(s.speeding) == 0 && len(s.fences) == 0 && len(s.weighed) == 0
+	return len(s.jumps) == 0 && len(s.speeding) == 0 && len(s.fences) == 0 && len(s.outside) == 0 && len(s.stops) == 0 &&
+		len(s.sections) == 0 && len(s.waybills) == 0 && len(s.weighed) == 0
+}
+
+// extend counts a fix for everything that goes on.
+func (s *side) extend(f *fix, segment float64) {
+	for i := range s.speeding {
+		s.speeding[i].span.extend(f, segment)
+	}
+	for i := range s.fences {
+		s.fences[i].span.extend(f, segment)
+	}
+	for i := range s.outside {
+		s.outside[i].span.extend(f, segment)
+	}
+	for i := range s.stops {
+		s.stops[i].span.extend(f, segment)
+	}
+	for i := range s.sections {
+		s.sections[i].span.extend(f, segment)
+	}
 }
 
 // slabSize is the number of vehicles in one allocation. State never moves: a bigger table is a bigger list of slabs.

@@ -12,9 +12,16 @@ type Kind string
 
 // The kinds that the engine finds.
 const (
-	KindSpeeding   Kind = "speeding"
-	KindFenceEntry Kind = "fence_entry"
-	KindOverload   Kind = "overload"
+	KindSpeeding        Kind = "speeding"
+	KindSectionSpeeding Kind = "section_speeding"
+	KindFenceEntry      Kind = "fence_entry"
+	KindFenceCrossing   Kind = "fence_crossing"
+	KindFenceExit       Kind = "fence_exit"
+	KindFenceStop       Kind = "fence_stop"
+	KindFenceStay       Kind = "fence_stay"
+	KindRouteDeviation  Kind = "route_deviation"
+	KindUnfiledEntry    Kind = "unfiled_entry"
+	KindOverload        Kind = "overload"
 )
 
 // State is where a violation stands.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/paulmach/orb"
 	"github.com/paulmach/orb/planar"
+	"github.com/tidwall/rtree"
 )
 
 // outline makes a ring like the border of a district or a works: a few large bays, and ever smaller ones.
@@ -117,6 +118,65 @@ func BenchmarkLinear(b *testing.B) {
 				}
 				i++
 			}
+		})
+	}
+}
+
+// BenchmarkRTree is what one would take otherwise: an R-tree of bounding boxes, and orb for the polygons that it gives.
+func BenchmarkRTree(b *testing.B) {
+	for _, n := range []int{1_000, 10_000, 100_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			polygons, places := fleetWorld(n, false)
+			var tree rtree.RTreeG[int32]
+			for i, p := range polygons {
+				box := p.Bound()
+				tree.Insert(box.Min, box.Max, int32(i))
+			}
+			dst := make([]int32, 0, 1000)
+			found, i := 0, 0
+			b.ReportAllocs()
+			for b.Loop() {
+				p := places[i&(len(places)-1)].Degrees()
+				dst = dst[:0]
+				tree.Search(p, p, func(_, _ [2]float64, n int32) bool {
+					if planar.PolygonContains(polygons[n], p) {
+						dst = append(dst, n)
+					}
+					return true
+				})
+				found += len(dst)
+				i++
+			}
+			b.ReportMetric(float64(found)/float64(i), "found/op")
+		})
+	}
+}
+
+// BenchmarkCrossed asks for the shapes that a segment of a vehicle crosses, 30 s at 60 km/h. Most lie in one empty cell.
+func BenchmarkCrossed(b *testing.B) {
+	for _, n := range []int{1_000, 10_000, 100_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			polygons, places := fleetWorld(n, false)
+			x := Build(compileAll(b, polygons), runtime.GOMAXPROCS(0))
+			rnd := rand.New(rand.NewPCG(1, 2))
+			ends := make([]Point, len(places))
+			for i, p := range places {
+				a := rnd.Float64() * 2 * math.Pi
+				ends[i] = Point{Lat: p.Lat + int32(4500*math.Cos(a)), Lon: p.Lon + int32(5500*math.Sin(a))}
+			}
+			dst := make([]int32, 0, 1000)
+			i, clear := 0, 0
+			b.ReportAllocs()
+			for b.Loop() {
+				k := i & (len(places) - 1)
+				if x.Clear(places[k], ends[k]) {
+					clear++
+				} else {
+					dst = x.Crossed(places[k], ends[k], dst[:0])
+				}
+				i++
+			}
+			b.ReportMetric(100*float64(clear)/float64(i), "%clear")
 		})
 	}
 }

@@ -24,35 +24,44 @@ type crossing struct {
 	left, right int32
 }
 
-// areaFraction walks along the endless line through a and b. West of everything the winding number is 0; every edge that the line crosses
-// changes it. A line that meets vertices or runs along edges is taken twice, shifted to either side, and is inside where both
-// are. Which edges are crossed is decided in integers; only where is rounded.
+// areaFraction walks along the line through a and b. Every edge that the line crosses changes the winding number. A line that meets
+// vertices or runs along edges is taken twice, shifted to either side, and is inside where both are. Which edges are crossed is
+// decided in integers; only where is rounded.
+//
+// Where a is on no edge its winding number is that of both shifted lines there, and only the edges at the latitudes of the way are
+// looked at. Else the walk begins west of everything, where the number is 0, and looks at all.
 func (s *Shape) areaFraction(a, b Point) float64 {
 	var few [32]crossing
 	cs := few[:0]
-	dLat, dLon := float64(b.Lat)-float64(a.Lat), float64(b.Lon)-float64(a.Lon)
-	length2 := float64(dLat*dLat) + float64(dLon*dLon)
-	for _, r := range s.rings {
-		v := s.verts[r.start]
-		sv := cross(a, b, v)
-		for e := r.start; e+1 < r.end; e++ {
-			w := s.verts[e+1]
-			sw := cross(a, b, w)
-			// The line shifted to the left has what is on the line on its right, and the other way round.
-			left, right := sideStep(sv > 0, sw > 0), sideStep(sv >= 0, sw >= 0)
-			if left != 0 || right != 0 {
-				// Fractions of v and w along the line, weighted by their distances from it.
-				tv := float64((float64(v.Lat)-float64(a.Lat))*dLat) + float64((float64(v.Lon)-float64(a.Lon))*dLon)
-				tw := float64((float64(w.Lat)-float64(a.Lat))*dLat) + float64((float64(w.Lon)-float64(a.Lon))*dLon)
-				f := float64(sv) / (float64(sv) - float64(sw))
-				cs = append(cs, crossing{t: (tv + float64(f*(tw-tv))) / length2, left: left, right: right})
+	w := walk{a: a, b: b, dLat: float64(b.Lat) - float64(a.Lat), dLon: float64(b.Lon) - float64(a.Lon)}
+	w.length2 = float64(w.dLat*w.dLat) + float64(w.dLon*w.dLon)
+	start, on := s.windingAt(a)
+	if on {
+		start = 0
+		for _, r := range s.rings {
+			for e := r.start; e+1 < r.end; e++ {
+				if c, ok := w.crosses(s.verts[e], s.verts[e+1]); ok {
+					cs = append(cs, c)
+				}
 			}
-			v, sv = w, sw
+		}
+	} else {
+		lo, hi := s.bands.index(min(a.Lat, b.Lat)), s.bands.index(max(a.Lat, b.Lat))
+		for i := lo; i <= hi; i++ {
+			for _, e := range s.bands.band(i) {
+				v, u := s.verts[e], s.verts[e+1]
+				if first, _ := s.bands.span(v, u); i != max(first, lo) { // seen in a band before
+					continue
+				}
+				if c, ok := w.crosses(v, u); ok && w.ahead(v, u) {
+					cs = append(cs, c)
+				}
+			}
 		}
 	}
 	sortCrossings(cs)
 	inside, from := 0.0, 0.0
-	left, right := int32(0), int32(0)
+	left, right := start, start
 	for _, c := range cs {
 		to := min(max(c.t, 0), 1)
 		if left > 0 && right > 0 {
@@ -62,7 +71,49 @@ func (s *Shape) areaFraction(a, b Point) float64 {
 		left += c.left
 		right += c.right
 	}
+	if left > 0 && right > 0 {
+		inside += 1 - from
+	}
 	return min(inside, 1)
+}
+
+// windingAt returns the winding number of p, and whether p is on an edge.
+func (s *Shape) windingAt(p Point) (w int32, on bool) {
+	if !s.box.contains(p) {
+		return 0, false
+	}
+	for _, e := range s.bands.at(p.Lat) {
+		d, o := winding(s.verts[e], s.verts[e+1], p)
+		w += int32(d)
+		on = on || o
+	}
+	return w, on
+}
+
+// walk is a straight way from a to b.
+type walk struct {
+	a, b                Point
+	dLat, dLon, length2 float64
+}
+
+// crosses tells where the endless line through the way meets the edge from v to u, if it does.
+func (w *walk) crosses(v, u Point) (crossing, bool) {
+	sv, su := cross(w.a, w.b, v), cross(w.a, w.b, u)
+	// The line shifted to the left has what is on the line on its right, and the other way round.
+	left, right := sideStep(sv > 0, su > 0), sideStep(sv >= 0, su >= 0)
+	if left == 0 && right == 0 {
+		return crossing{}, false
+	}
+	// Fractions of v and u along the line, weighted by their distances from it.
+	tv := float64((float64(v.Lat)-float64(w.a.Lat))*w.dLat) + float64((float64(v.Lon)-float64(w.a.Lon))*w.dLon)
+	tu := float64((float64(u.Lat)-float64(w.a.Lat))*w.dLat) + float64((float64(u.Lon)-float64(w.a.Lon))*w.dLon)
+	f := float64(sv) / (float64(sv) - float64(su))
+	return crossing{t: (tv + float64(f*(tu-tv))) / w.length2, left: left, right: right}, true
+}
+
+// ahead reports whether the line meets an edge that it crosses, and that a is not on, in the direction of b.
+func (w *walk) ahead(v, u Point) bool {
+	return (cross(v, u, w.a) < 0) == (cross(w.a, w.b, v) > cross(w.a, w.b, u))
 }
 
 // sideStep returns the change of the winding number where the line is crossed by an edge whose ends are left of it or not. Left of a

@@ -115,9 +115,18 @@ func (x *Index) collect(ref uint32, c cell, q *window, dst []int32) []int32 {
 			dst = append(dst, int32(s))
 		}
 	}
-	for i := range children {
-		if r := w[i]; r != 0 {
-			dst = x.collect(r, c.child(k, i), q, dst)
+	// Only the rows and columns that the window reaches; meets decides about each.
+	size := c.shift - k
+	last := int64(1)<<k - 1
+	reach := func(v float64, origin uint32) int64 { return min(max((int64(v)-int64(origin))>>size, 0), last) }
+	west, east := reach(q.west-1, c.x), reach(q.east+1, c.x)
+	south, north := reach(q.south-1, c.y), reach(q.north+1, c.y)
+	for row := south; row <= north; row++ {
+		for column := west; column <= east; column++ {
+			i := uint32(row)<<k | uint32(column)
+			if r := w[i]; r != 0 {
+				dst = x.collect(r, c.child(k, i), q, dst)
+			}
 		}
 	}
 	return dst
@@ -161,4 +170,27 @@ func entryWords(w []uint32) uint32 {
 func compactFrom(dst []int32, base int) []int32 {
 	slices.Sort(dst[base:])
 	return dst[:base+len(slices.Compact(dst[base:]))]
+}
+
+// Clear reports quickly that no shape is near the straight way from a to b: both lie in one cell that nothing meets. Where it
+// says no, Crossed tells.
+func (x *Index) Clear(a, b Point) bool {
+	u, v := uint32(a.Lon)-uint32(x.origin.Lon), uint32(a.Lat)-uint32(x.origin.Lat)
+	q, r := uint32(b.Lon)-uint32(x.origin.Lon), uint32(b.Lat)-uint32(x.origin.Lat)
+	if (u|v|q|r)>>x.shift != 0 {
+		return false
+	}
+	for ref, shift := x.root, x.shift; ; {
+		tag := ref & tagMask
+		if tag == 0 || tag == soleTag || tag&coveredTag != 0 {
+			return ref == 0
+		}
+		shift -= tag
+		n := uint32(1)<<tag - 1
+		at := (v>>shift&n)<<tag | (u >> shift & n)
+		if at != (r>>shift&n)<<tag|(q>>shift&n) {
+			return false
+		}
+		ref = x.words[(ref>>tagBits)*unitWords+at]
+	}
 }

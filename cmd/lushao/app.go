@@ -141,6 +141,7 @@ func (a *app) startLog(ctx context.Context) (err error) {
 		a.embedLog.Follow(a.cfg.Bus.TopicPrefix+a.cfg.Sink.Archive.Topic, a.cfg.Sink.Archive.Group)
 		a.embedLog.Follow(a.cfg.Bus.TopicPrefix+a.cfg.Sink.Violations.Topic, a.cfg.Sink.Violations.Group)
 		a.followPlatforms()
+		a.embedLog.Follow(a.cfg.Bus.TopicPrefix+a.cfg.Sink.Visits.Topic, a.cfg.Sink.Visits.Group)
 		a.cfg.Bus.Brokers = []string{a.embedLog.Addr()}
 	}
 	if a.bus, err = bus.Open(a.cfg.Bus, a.log.With("part", "bus"), a.reg); err != nil {
@@ -160,6 +161,7 @@ func (a *app) startLog(ctx context.Context) (err error) {
 	return a.bus.EnsureTopics(ctx, append(topics,
 		bus.Topic{Name: worker.EventsTopic, Partitions: t.Partitions, Replication: t.Replication},
 		bus.Topic{Name: worker.ViolationsTopic, Partitions: t.Partitions, Replication: t.Replication},
+		bus.Topic{Name: worker.VisitsTopic, Partitions: t.Partitions, Replication: t.Replication},
 		bus.Topic{Name: worker.CheckpointsTopic, Partitions: t.Partitions, Replication: t.Replication, Config: compacted},
 		bus.Topic{Name: recordsTopic, Partitions: 1, Replication: t.Replication, Config: compacted},
 		bus.Topic{Name: worker.PromptsTopic, Partitions: 1, Replication: t.Replication},

@@ -46,7 +46,7 @@ func TestEndToEnd(t *testing.T) {
 	if r.Positions.Acknowledged != r.Positions.Sent || r.Positions.Sent == 0 || r.Unfinished != 0 {
 		t.Fatalf("the fleet reports %+v", r)
 	}
-	for _, k := range detect.Kinds() {
+	for k := range fleet.Violations {
 		if r.Violations[k] == 0 {
 			t.Errorf("the fleet drove no %s: the test would prove nothing of it", k)
 		}

@@ -3,6 +3,8 @@ package reference
 import (
 	"fmt"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/paulmach/orb"
 
@@ -12,7 +14,7 @@ import (
 
 // The properties of the GeoJSON files.
 var (
-	fenceProperties = []string{"id", "name", "kind", "radius_m", "width_m", "classes", "plates", "schedule", "speed_limit_kmh",
+	fenceProperties = []string{"id", "name", "kind", "radius_m", "width_m", "classes", "plates", "operators", "regions", "schedule", "speed_limit_kmh",
 		"night_speed_limit_kmh", "max_stay_s", "road", "region", "station"}
 	routeProperties   = []string{"id", "name", "width_m"}
 	sectionProperties = []string{"id", "name", "length_m", "speed_limit_kmh", "gate_radius_m", "classes"}
@@ -29,7 +31,7 @@ func (l *loader) loadFences(f *file) {
 		v := detect.Fence{ID: ft.key(ids, parseText), Name: text(ft, "name", parseText, ""), Kind: text(ft, "kind", kind, ""),
 			Geometry: ft.shape("Point", "LineString", "Polygon", "MultiPolygon"),
 			RadiusM:  number(ft, "radius_m", parseMetres, 0), WidthM: number(ft, "width_m", parseMetres, 0),
-			Classes: ft.classes(), Vehicles: ft.vehicles(), Schedule: ft.schedule(),
+			Classes: ft.classes(), Vehicles: ft.vehicles(), Operators: ft.operators(), Regions: ft.texts("regions", parseRegion), Schedule: ft.schedule(),
 			SpeedLimit: number(ft, "speed_limit_kmh", parseSpeed, 0), NightSpeedLimit: number(ft, "night_speed_limit_kmh", parseSpeed, 0),
 			MaxStayS: number(ft, "max_stay_s", parseAmount, 0), Road: roads[text(ft, "road", road, "")],
 			Region: text(ft, "region", parseText, ""), Station: ft.mention("station", l.stations, Stations)}
@@ -139,6 +141,35 @@ func (f *feature) vehicles() []ingest.Vehicle {
 	return list
 }
 
+// operators returns the property of that name; each must be in the file of operators.
+func (f *feature) operators() []string {
+	list := f.texts("operators", parseText)
+	if p := f.properties["operators"]; len(list) > 0 {
+		for i, id := range list {
+			if !f.g.mentioned(id, f.g.loader.operators, Operators) {
+				f.fail(p.at, indexed("operators", i), "%q is not in %s", id, Operators)
+			}
+		}
+	}
+	return list
+}
+
+// texts returns a property that is a list of different texts.
+func (f *feature) texts(property string, parse parser[string]) []string {
+	var list []string
+	f.list(property, func(i int, e node) {
+		s, ok := element(f, e, indexed(property, i), parse)
+		if !ok {
+			return
+		}
+		if slices.Contains(list, s) {
+			f.fail(e.at, indexed(property, i), "%s is there twice", s)
+		}
+		list = append(list, f.g.shared(s))
+	})
+	return list
+}
+
 func indexed(property string, i int) string { return fmt.Sprintf("%s[%d]", property, i) }
 
 // element reads a text of a list, which is not empty.
@@ -171,6 +202,8 @@ func (f *feature) schedule() []detect.Window {
 	return windows
 }
 
+var windowMembers = []string{"days", "from", "to", "first_day", "last_day"}
+
 func (f *feature) window(e node, name string) (w detect.Window, ok bool) {
 	if !e.object() {
 		f.fail(e.at, name, `want an object like {"days":[1,2,3],"from":"22:00","to":"05:00"}`)
@@ -184,8 +217,8 @@ func (f *feature) window(e node, name string) (w detect.Window, ok bool) {
 	}
 	slices.SortFunc(keys, func(a, b string) int { return members[a].at - members[b].at })
 	for _, key := range keys {
-		if key != "days" && key != "from" && key != "to" {
-			f.fail(members[key].at, name+"."+key, "unknown; want days, from and to")
+		if !slices.Contains(windowMembers, key) {
+			f.fail(members[key].at, name+"."+key, "unknown; want days, from and to, and first_day and last_day where it does not hold for ever")
 		}
 	}
 	for _, key := range []string{"days", "from", "to"} {
@@ -211,14 +244,55 @@ func (f *feature) window(e node, name string) (w detect.Window, ok bool) {
 		}
 		return true
 	})
+	for _, d := range []struct {
+		key string
+		day *int32
+	}{{"first_day", &w.FirstDay}, {"last_day", &w.LastDay}} {
+		if m := members[d.key]; !m.null() {
+			*d.day, _ = element(f, m, name+"."+d.key, parseDate)
+		}
+	}
+	if w.LastDay != 0 && w.LastDay < w.FirstDay {
+		f.fail(members["last_day"].at, name+".last_day", "before first_day")
+	}
 	if w.Days == 0 && len(f.g.problems.list) == before {
 		f.fail(days.at, name+".days", "empty; want days, 1 Monday to 7 Sunday")
 	}
 	return w, len(f.g.problems.list) == before
 }
 
+// parseDate takes a day such as 2026-10-01, as its number from 1970-01-01.
+func parseDate(s string) (int32, string) {
+	t, err := time.ParseInLocation(time.DateOnly, s, detect.Beijing)
+	if err != nil || t.Year() < 1971 || t.Year() > 2199 {
+		return 0, "want a day like 2026-10-01"
+	}
+	return detect.DayNumber(t.UnixMilli()), ""
+}
+
+// parseRegion takes a code of GB/T 2260.
+func parseRegion(s string) (string, string) {
+	if len(s) != 6 || strings.IndexFunc(s, func(r rune) bool { return r < '0' || r > '9' }) >= 0 {
+		return "", "want six digits of GB/T 2260, such as 140502"
+	}
+	return s, ""
+}
+
 // parseDay takes a day of the week, 1 Monday to 7 Sunday.
 func parseDay(s string) (uint8, string) {
 	n, reason := whole(s, 1, 7)
 	return uint8(n), reason
+}
+
+// Properties returns what a feature of a GeoJSON file of the directory may have; nil for other files.
+func Properties(name string) []string {
+	switch name {
+	case Fences:
+		return slices.Clone(fenceProperties)
+	case Routes:
+		return slices.Clone(routeProperties)
+	case Sections:
+		return slices.Clone(sectionProperties)
+	}
+	return nil
 }

@@ -41,14 +41,20 @@ type geojson struct {
 
 	// Features come in order, so their lines are counted on from the last one.
 	counted, lines int
+
+	now *feature // that is being read; nil: none
 }
 
 // fail notes an error at an offset of the text.
 func (g *geojson) fail(at int, field, format string, args ...any) {
 	before := g.text[:at]
 	begin := bytes.LastIndexByte(before, '\n') + 1
-	g.problems.add(&Error{g.path, g.line(at), 1 + utf8.RuneCount(before[begin:]), field,
-		fmt.Sprintf(format, args...)})
+	e := &Error{File: g.path, Line: g.line(at), Column: 1 + utf8.RuneCount(before[begin:]), Field: field,
+		Reason: fmt.Sprintf(format, args...)}
+	if f := g.now; f != nil {
+		e.Feature, e.ID, e.Property = f.n, f.id, strings.TrimPrefix(field, f.name(""))
+	}
+	g.problems.add(e)
 }
 
 // line is the number of the line at an offset of the text.
@@ -128,6 +134,7 @@ func (f *file) eachFeature(properties []string, fn func(*feature)) (whole bool) 
 	list.elements(func(i int, e node) bool {
 		f.rows++
 		ft := &feature{g: g, n: i + 1, at: e.at}
+		g.now = ft
 		if ft.open(e, properties) {
 			fn(ft)
 		} else {

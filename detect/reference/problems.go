@@ -16,6 +16,11 @@ type Error struct {
 	Line, Column int    // from 1; column in characters, 0 where the whole line or file is meant
 	Field        string // column or property; in GeoJSON with the feature before it
 	Reason       string
+
+	// Of GeoJSON also apart: the feature, from 1, 0 where it is not one that is to blame; its id, if it could be read; and the
+	// property.
+	Feature      int
+	ID, Property string
 }
 
 func (e *Error) Error() string {
@@ -32,8 +37,11 @@ func (e *Error) Error() string {
 	return place + ": " + e.Field + ": " + e.Reason
 }
 
-// problems gathers errors.
-type problems struct{ list []error }
+// problems gathers errors, up to most.
+type problems struct {
+	list []error
+	most int
+}
 
 func (p *problems) add(err error) {
 	if !p.full() {
@@ -42,7 +50,7 @@ func (p *problems) add(err error) {
 }
 
 // full reports that reading on is of no use.
-func (p *problems) full() bool { return len(p.list) >= maxProblems }
+func (p *problems) full() bool { return len(p.list) >= p.most }
 
 // sort orders the errors from the given one on, which are those of one file, by their places.
 func (p *problems) sort(from int) {

@@ -80,7 +80,12 @@ func (i *Info) File(name string) *FileInfo {
 // Load reads the reference directory. It reports up to 20 errors at once, each an *Error in what errors.Join makes of
 // them; errors.Is(err, ErrChanged) tells that the directory was being changed.
 func Load(dir string) (*detect.ReferenceData, *Info, error) {
-	l := newLoader(dir)
+	return newLoader(dir).directory()
+}
+
+// directory loads all files.
+func (l *loader) directory() (*detect.ReferenceData, *Info, error) {
+	dir := l.dir
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, nil, fmt.Errorf("reference directory: %w", err)
@@ -93,16 +98,9 @@ func Load(dir string) (*detect.ReferenceData, *Info, error) {
 			l.warn("%s: not a file of the reference directory; passed over", filepath.Join(dir, name))
 		}
 	}
-	for _, f := range []struct {
-		name string
-		load func(*file)
-	}{
-		{Operators, l.loadOperators}, {Stations, l.loadStations}, {Routes, l.loadRoutes}, {Fences, l.loadFences},
-		{Sections, l.loadSections}, {Vehicles, l.loadVehicles}, {Filings, l.loadFilings}, {Waybills, l.loadWaybills},
-		{Permits, l.loadPermits}, {Rules, func(*file) {}},
-	} {
+	for _, f := range l.files() {
 		if !l.problems.full() {
-			l.load(f.name, f.load)
+			l.load(f.name, f.read)
 		}
 	}
 	if err := l.finish(); err != nil {
@@ -111,11 +109,34 @@ func Load(dir string) (*detect.ReferenceData, *Info, error) {
 	return l.data, l.info, nil
 }
 
+// fileReader reads the file of a name.
+type fileReader struct {
+	name string
+	read func(*file)
+}
+
+// files are the readers in the order of FileNames.
+func (l *loader) files() []fileReader {
+	return []fileReader{
+		{Operators, l.loadOperators}, {Stations, l.loadStations}, {Routes, l.loadRoutes}, {Fences, l.loadFences},
+		{Sections, l.loadSections}, {Vehicles, l.loadVehicles}, {Filings, l.loadFilings}, {Waybills, l.loadWaybills},
+		{Permits, l.loadPermits}, {Rules, func(*file) {}},
+	}
+}
+
 // Changed reports whether the files of dir are others than those of last, by presence, identity, size and modification
 // time. It reads none of them. It cannot see a change in place that keeps the size within one tick of the file system's
 // clock; a rename it always sees.
 func Changed(dir string, last *Info) (bool, error) {
+	return changed(dir, last, nil)
+}
+
+// changed is Changed for the files that are not instead.
+func changed(dir string, last *Info, instead map[string][]byte) (bool, error) {
 	for _, name := range FileNames {
+		if _, there := instead[name]; there {
+			continue
+		}
 		stat, err := os.Stat(filepath.Join(dir, name))
 		was := last.File(name)
 		switch {
@@ -148,7 +169,8 @@ type loader struct {
 	problems problems
 	texts    map[string]string // operators and regions, which many records share
 
-	unread bool // a file is there and cannot be read
+	instead map[string][]byte // contents that stand for files of the directory; nil: the file is absent
+	unread  bool              // a file is there and cannot be read
 
 	operators, stations, routes, fences idSet
 	unchecked                           map[string]bool // mentions that nothing could be told of, by file and target
@@ -156,7 +178,7 @@ type loader struct {
 
 func newLoader(dir string) *loader {
 	return &loader{dir: dir, info: &Info{Dir: dir}, data: new(detect.ReferenceData), texts: make(map[string]string),
-		unchecked: make(map[string]bool)}
+		problems: problems{most: maxProblems}, unchecked: make(map[string]bool)}
 }
 
 // finish returns what was wrong with the directory; if nothing was, it makes the digest.
@@ -168,7 +190,7 @@ func (l *loader) finish() error {
 	case l.unread:
 		// What could not be read cannot be compared either.
 	default:
-		if changed, err := Changed(l.dir, l.info); err != nil {
+		if changed, err := changed(l.dir, l.info, l.instead); err != nil {
 			errs = append(errs, err)
 		} else if changed {
 			errs = append(errs, ErrChanged)
@@ -197,6 +219,12 @@ type file struct {
 // load opens a file that may be absent, has it read, and notes what was read.
 func (l *loader) load(name string, read func(*file)) {
 	path := filepath.Join(l.dir, name)
+	if text, there := l.instead[name]; there {
+		if text != nil {
+			l.loadText(name, path, text, read)
+		}
+		return
+	}
 	// Not to wait for a writer, should it be a pipe.
 	fd, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, os.ErrNotExist) {
@@ -232,7 +260,9 @@ func (l *loader) load(name string, read func(*file)) {
 		SHA256: hexSum(sum), stat: stat})
 }
 
-func hexSum(h hash.Hash) string { return hex.EncodeToString(h.Sum(nil)) }
+func hexSum(h hash.Hash) string { return hexOf(h.Sum(nil)) }
+
+func hexOf(b []byte) string { return hex.EncodeToString(b) }
 
 func (l *loader) warn(format string, args ...any) {
 	const most = 100

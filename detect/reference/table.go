@@ -25,7 +25,7 @@ type row struct {
 func (f *file) eachRow(columns []string, need int, fn func(*row)) (whole bool) {
 	lines := textform.NewLines(f.r)
 	fail := func(column int, field, format string, args ...any) {
-		f.problems.add(&Error{f.path, lines.Number(), column, field, fmt.Sprintf(format, args...)})
+		f.problems.add(&Error{File: f.path, Line: lines.Number(), Column: column, Field: field, Reason: fmt.Sprintf(format, args...)})
 	}
 	next := func() (line []byte, ok bool) {
 		line, err := lines.Next()
@@ -118,7 +118,7 @@ func (r *row) fail(column, format string, args ...any) {
 		at = r.cells[i].Column
 	}
 	r.bad = true
-	r.file.problems.add(&Error{r.file.path, r.line, at, column, fmt.Sprintf(format, args...)})
+	r.file.problems.add(&Error{File: r.file.path, Line: r.line, Column: at, Field: column, Reason: fmt.Sprintf(format, args...)})
 }
 
 // get returns the value of a column; unknown where the cell is empty.

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/paulmach/orb"
 
@@ -319,7 +320,16 @@ func (w *writer) schedule(windows []detect.Window) {
 			w.fail("a window of a schedule has no day")
 			return
 		}
-		w.line = fmt.Appendf(w.line, `],"from":"%02d:%02d","to":"%02d:%02d"}`, v.From/60, v.From%60, v.To/60, v.To%60)
+		w.line = fmt.Appendf(w.line, `],"from":"%02d:%02d","to":"%02d:%02d"`, v.From/60, v.From%60, v.To/60, v.To%60)
+		for _, d := range []struct {
+			name string
+			day  int32
+		}{{"first_day", v.FirstDay}, {"last_day", v.LastDay}} {
+			if d.day != 0 {
+				w.line = fmt.Appendf(w.line, `,%q:%q`, d.name, time.Unix(int64(d.day)*86400, 0).UTC().Format(time.DateOnly))
+			}
+		}
+		w.line = append(w.line, '}')
 	}
 	w.line = append(w.line, ']')
 }
@@ -338,6 +348,8 @@ func (w *writer) fences(list []detect.Fence) {
 			plates = append(plates, vehicle.String())
 		}
 		w.list("plates", plates)
+		w.list("operators", v.Operators)
+		w.list("regions", v.Regions)
 		w.schedule(v.Schedule)
 		w.raw("speed_limit_kmh", tenths(v.SpeedLimit))
 		w.raw("night_speed_limit_kmh", tenths(v.NightSpeedLimit))

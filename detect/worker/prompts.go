@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"lushao/detect"
@@ -19,13 +20,14 @@ const PromptsTopic = "prompts"
 // who is told of what is long past learns nothing by it.
 const promptAge = 2 * time.Minute
 
-// promptKinds are the kinds that Config.Prompts may have: what the engine finds.
-var promptKinds = []string{string(detect.KindSpeeding), string(detect.KindFenceEntry), string(detect.KindOverload)}
-
 func checkPrompts(kinds []string) error {
+	var known []string
+	for _, k := range detect.Kinds() {
+		known = append(known, string(k))
+	}
 	for _, k := range kinds {
-		if !slices.Contains(promptKinds, k) {
-			return fmt.Errorf("detect.prompts: %q; any of speeding, fence_entry, overload", k)
+		if !slices.Contains(known, k) {
+			return fmt.Errorf("detect.prompts: %q; any of %s", k, strings.Join(known, ", "))
 		}
 	}
 	return nil

@@ -23,6 +23,7 @@ import (
 const (
 	EventsTopic      = "events"
 	ViolationsTopic  = "violations"
+	VisitsTopic      = "visits"      // as many partitions as violations
 	CheckpointsTopic = "checkpoints" // compacted; as many partitions as events
 	Group            = "detect"
 )
@@ -125,7 +126,8 @@ type partition struct {
 	stats   detect.Stats // as exported last
 
 	events []ingest.Event
-	out    []bus.KeyedMessage
+	out    []bus.KeyedMessage // violations
+	visits []bus.KeyedMessage
 }
 
 func (p *partition) run(ctx context.Context) error {
@@ -156,17 +158,24 @@ func (p *partition) take(ctx context.Context, batch []bus.Message) error {
 	if snap := p.snapshots.Current(); snap != p.engine.Snapshot() {
 		p.engine.Use(snap)
 		p.put(p.engine.Process(nil, uint64(batch[0].Offset)<<versionBits))
+		p.putVisits(p.engine.Visits())
 	}
 	for i := range batch {
 		m := &batch[i]
 		p.judge(m)
 		p.next = m.Offset + 1
 	}
-	if len(p.out) > 0 {
-		if err := p.bus.WriteKeyed(ctx, ViolationsTopic, p.out...); err != nil {
+	for _, o := range []struct {
+		topic    string
+		messages *[]bus.KeyedMessage
+	}{{ViolationsTopic, &p.out}, {VisitsTopic, &p.visits}} {
+		if len(*o.messages) == 0 {
+			continue
+		}
+		if err := p.bus.WriteKeyed(ctx, o.topic, *o.messages...); err != nil {
 			return err
 		}
-		p.out = p.out[:0]
+		*o.messages = (*o.messages)[:0]
 	}
 	p.export()
 	return p.checkpointWhenDue(ctx)
@@ -200,6 +209,7 @@ func (p *partition) judge(m *bus.Message) {
 		}
 		vs := p.engine.Process(p.events[:n], version)
 		p.put(vs)
+		p.putVisits(p.engine.Visits())
 		p.prompts.put(vs, p.events[:n], version)
 		version += uint64(n)
 	}
@@ -216,6 +226,18 @@ func (p *partition) put(vs []detect.Violation) {
 		}
 		p.metrics.violations.WithLabelValues(string(v.Kind), string(v.State)).Inc()
 		p.out = append(p.out, bus.KeyedMessage{Partition: int(xxhash.Sum64String(v.ID) % uint64(p.violations)), Key: []byte(v.ID), Value: b})
+	}
+}
+
+// putVisits makes messages of visits.
+func (p *partition) putVisits(vs []detect.Visit) {
+	for i := range vs {
+		b, err := json.Marshal(&vs[i])
+		if err != nil {
+			panic(fmt.Sprintf("visit %s: %v", vs[i].ID, err)) // as in put
+		}
+		p.metrics.visits.WithLabelValues(string(vs[i].State)).Inc()
+		p.visits = append(p.visits, bus.KeyedMessage{Partition: int(xxhash.Sum64String(vs[i].ID) % uint64(p.violations)), Key: []byte(vs[i].ID), Value: b})
 	}
 }
 

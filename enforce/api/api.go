@@ -1,9 +1,23 @@
-// Package api is the HTTP interface for reading the record: violations, their evidence, and vehicles.
+// Package api is the HTTP interface for reading the record: violations, their evidence, and vehicles; and for reading and changing
+// the places of the reference data.
 //
 //	GET /v1/violations              a list, latest first, by filter and page
 //	GET /v1/violations/{id}         one
 //	GET /v1/violations/{id}/track   what the vehicle reported around it
+//	GET /v1/visits                  stays of hazmat vehicles of other regions, latest first
+//	GET /v1/visits/{id}             one
+//	GET /v1/visits/{id}/track       the way that the vehicle drove
 //	GET /v1/vehicles/{plate}        what the record knows of a vehicle
+//
+//	GET    /v1/reference/{layer}             fences, routes or sections as GeoJSON, also of an old version
+//	PUT    /v1/reference/{layer}             replaces all
+//	POST   /v1/reference/{layer}             adds features, or replaces those with the same ids
+//	DELETE /v1/reference/{layer}/{id}        removes one
+//	POST   /v1/reference/import              takes a file of another program: GeoJSON, KML, KMZ, shapefile
+//	GET    /v1/reference/versions            who changed what when, latest first
+//	GET    /v1/reference/versions/{n}        one
+//	POST   /v1/reference/versions/{n}/restore makes it the present one
+//	POST   /v1/reference/fences/trial        what would new fences have found?
 //
 // Answers are JSON; an answer that is no success is {"error":{"code":…,"message":…,"field":…}}.
 package api
@@ -30,6 +44,8 @@ type Store interface {
 	ListViolations(ctx context.Context, f store.ViolationFilter) (store.Page, error)
 	Violation(ctx context.Context, id string) (*store.Record, error)
 	Track(ctx context.Context, f store.TrackFilter) (store.TrackPage, error)
+	ListVisits(ctx context.Context, f store.VisitFilter) (store.VisitPage, error)
+	Visit(ctx context.Context, id string) (*store.VisitRecord, error)
 	Colors(ctx context.Context, plate string) ([]store.Seen, error)
 	Vehicle(ctx context.Context, v ingest.Vehicle, now time.Time) (*store.VehicleSummary, error)
 }
@@ -46,6 +62,8 @@ type API struct {
 	slots   chan struct{}
 	mux     *http.ServeMux
 	now     func() time.Time
+
+	places *places // nil: not mounted
 }
 
 // New makes the handler. Validate is the caller's, who knows the address.
@@ -63,6 +81,9 @@ func New(cfg Config, s Store, log *slog.Logger, reg prometheus.Registerer) (*API
 		{"/v1/violations", a.listViolations},
 		{"/v1/violations/{id}", a.getViolation},
 		{"/v1/violations/{id}/track", a.getTrack},
+		{"/v1/visits", a.listVisits},
+		{"/v1/visits/{id}", a.getVisit},
+		{"/v1/visits/{id}/track", a.getVisitTrack},
 		{"/v1/vehicles/{plate}", a.getVehicle},
 	} {
 		a.mux.HandleFunc("GET "+r.path, a.serve(r.path, r.handle))
@@ -82,13 +103,24 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.mux.ServeHTT
 // handler answers a request, or returns why not; then it has written nothing.
 type handler func(w http.ResponseWriter, r *http.Request) error
 
-// serve puts around a handler what all share: who may read, how many at once, how long, and the metrics.
+// access is who may use a route, how many at once, and for how long.
+type access struct {
+	allowed func(*http.Request) bool
+	slots   chan struct{}
+	timeout time.Duration
+}
+
+// serve puts around a handler what all that read the record share: who may read, how many at once, how long, and the metrics.
 func (a *API) serve(route string, h handler) http.HandlerFunc {
+	return a.serveAs(route, &access{a.allowed, a.slots, a.cfg.Timeout}, h)
+}
+
+func (a *API) serveAs(route string, to *access, h handler) http.HandlerFunc {
 	seconds := a.metrics.seconds.WithLabelValues(route)
 	return func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		out := &statusWriter{ResponseWriter: w, status: http.StatusOK}
-		if err := a.guarded(out, r, h); err != nil {
+		if err := to.guarded(out, r, h); err != nil {
 			e := toRequestError(err)
 			if e.Status >= 500 && r.Context().Err() == nil {
 				a.log.Warn("a request could not be answered", "route", route, "err", err)
@@ -100,7 +132,7 @@ func (a *API) serve(route string, h handler) http.HandlerFunc {
 	}
 }
 
-func (a *API) guarded(w http.ResponseWriter, r *http.Request, h handler) error {
+func (a *access) guarded(w http.ResponseWriter, r *http.Request, h handler) error {
 	if !a.allowed(r) {
 		return httpx.Refuse(http.StatusUnauthorized, "unauthorized", "a bearer token is needed: Authorization: Bearer …", "")
 	}
@@ -108,10 +140,14 @@ func (a *API) guarded(w http.ResponseWriter, r *http.Request, h handler) error {
 	case a.slots <- struct{}{}:
 		defer func() { <-a.slots }()
 	default:
-		return httpx.Refuse(http.StatusTooManyRequests, "busy", fmt.Sprintf("%d requests are being answered; try again", cap(a.slots)), "")
+		return httpx.Refuse(http.StatusTooManyRequests, "busy", fmt.Sprintf("as many requests of this kind as may be are being answered (%d); try again", cap(a.slots)), "")
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), a.cfg.Timeout)
+	ctx, cancel := context.WithTimeout(r.Context(), a.timeout)
 	defer cancel()
+	if r.ContentLength != 0 {
+		// A body that trickles in must not hold the place for longer. Not every writer can do it, such as those of tests.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(a.timeout))
+	}
 	err := h(w, r.WithContext(ctx))
 	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		// ClickHouse may have noticed first, and says so in its own words.

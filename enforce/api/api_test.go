@@ -31,6 +31,8 @@ type fakeStore struct {
 	page   store.Page
 	record *store.Record
 	points store.TrackPage
+	visits store.VisitFilter
+	visit  *store.VisitRecord
 	seen   []store.Seen
 	err    error
 	wait   bool // until the context ends
@@ -62,6 +64,21 @@ func (f *fakeStore) Violation(ctx context.Context, id string) (*store.Record, er
 func (f *fakeStore) Track(ctx context.Context, q store.TrackFilter) (store.TrackPage, error) {
 	f.track = q
 	return f.points, f.fail(ctx)
+}
+
+func (f *fakeStore) ListVisits(ctx context.Context, q store.VisitFilter) (store.VisitPage, error) {
+	f.visits = q
+	if f.visit == nil {
+		return store.VisitPage{}, f.fail(ctx)
+	}
+	return store.VisitPage{Visits: []store.VisitRecord{*f.visit}, Next: "more"}, f.fail(ctx)
+}
+
+func (f *fakeStore) Visit(ctx context.Context, id string) (*store.VisitRecord, error) {
+	if f.visit == nil || f.visit.ID != id {
+		return nil, store.ErrNotFound
+	}
+	return f.visit, f.fail(ctx)
 }
 
 func (f *fakeStore) Colors(ctx context.Context, _ string) ([]store.Seen, error) {

@@ -19,10 +19,25 @@ type Config struct {
 	AllowAnonymous bool          `yaml:"allow_anonymous"`
 	Timeout        time.Duration `yaml:"timeout"`        // of one request; the statements end with it
 	MaxConcurrent  int           `yaml:"max_concurrent"` // requests answered at once; more are told to come again
+	// ChangeTimeout bounds a change of the reference data, whose body may be large.
+	ChangeTimeout time.Duration `yaml:"change_timeout"`
+	MaxBody       int64         `yaml:"max_body"` // bytes of such a body, compressed and not
+	Trial         TrialConfig   `yaml:"trial"`
+}
+
+// TrialConfig bounds what is asked for by a trial of new fences over old tracks.
+type TrialConfig struct {
+	MaxHours     int           `yaml:"max_hours"`     // from its start to its end
+	MaxVehicles  int           `yaml:"max_vehicles"`  // that are looked at
+	MaxPositions int           `yaml:"max_positions"` // of all of them; about 300 bytes of memory each
+	Timeout      time.Duration `yaml:"timeout"`
 }
 
 // DefaultConfig returns settings for readers on the same machine.
-func DefaultConfig() Config { return Config{Timeout: 15 * time.Second, MaxConcurrent: 16} }
+func DefaultConfig() Config {
+	return Config{Timeout: 15 * time.Second, MaxConcurrent: 16, ChangeTimeout: 2 * time.Minute, MaxBody: 64 << 20,
+		Trial: TrialConfig{MaxHours: 72, MaxVehicles: 500, MaxPositions: 1_000_000, Timeout: 2 * time.Minute}}
+}
 
 // minToken is the shortest token in bytes: what is shorter can be tried out.
 const minToken = 16
@@ -35,6 +50,18 @@ func (c *Config) Validate(listen string) error {
 		return errors.New("api.timeout: must be greater than 0")
 	case c.MaxConcurrent < 1:
 		return fmt.Errorf("api.max_concurrent: %d; must be at least 1", c.MaxConcurrent)
+	case c.ChangeTimeout <= 0:
+		return errors.New("api.change_timeout: must be greater than 0")
+	case c.MaxBody < 1<<20 || c.MaxBody > 1<<30:
+		return fmt.Errorf("api.max_body: %d; from 1 MiB to 1 GiB", c.MaxBody)
+	case c.Trial.MaxHours < 1 || c.Trial.MaxHours > 24*31:
+		return fmt.Errorf("api.trial.max_hours: %d; from 1 to 744", c.Trial.MaxHours)
+	case c.Trial.MaxVehicles < 1:
+		return fmt.Errorf("api.trial.max_vehicles: %d; must be at least 1", c.Trial.MaxVehicles)
+	case c.Trial.MaxPositions < 1:
+		return fmt.Errorf("api.trial.max_positions: %d; must be at least 1", c.Trial.MaxPositions)
+	case c.Trial.Timeout <= 0:
+		return errors.New("api.trial.timeout: must be greater than 0")
 	}
 	tokens, err := c.tokens()
 	if err != nil {

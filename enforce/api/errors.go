@@ -27,5 +27,9 @@ func toRequestError(err error) *requestError {
 	case errors.Is(err, context.DeadlineExceeded):
 		return httpx.Refuse(http.StatusGatewayTimeout, "timeout", "the record did not answer in time; ask for less, such as a shorter time", "")
 	}
+	var dir *directoryError
+	if errors.As(err, &dir) {
+		return httpx.Refuse(http.StatusServiceUnavailable, "unavailable", "the reference data can't be read or changed now; the log of lushao says why", "")
+	}
 	return httpx.Refuse(http.StatusServiceUnavailable, "unavailable", "the record can't be read now; try again later", "")
 }

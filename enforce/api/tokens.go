@@ -31,6 +31,15 @@ func (t *Tokens) Allowed(r *http.Request) bool {
 	return bears(r, t.sums)
 }
 
+// bearer returns the token of a request; empty if there is none.
+func bearer(r *http.Request) string {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return strings.TrimSpace(token)
+}
+
 // bears reports whether the request has one of the tokens.
 func bears(r *http.Request, tokens [][sha256.Size]byte) bool {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")

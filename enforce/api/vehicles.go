@@ -87,7 +87,7 @@ func (a *API) getVehicle(w http.ResponseWriter, r *http.Request) error {
 		out.Violations = []store.Record{}
 	}
 	if s.Last != nil {
-		out.LastPosition = appendPosition(nil, s.Last, nil)
+		out.LastPosition = appendPosition(nil, s.Last, "", nil)
 	}
 	httpx.WriteJSON(w, http.StatusOK, out)
 	return nil

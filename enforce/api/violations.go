@@ -132,6 +132,26 @@ const (
 // getTrack answers with the positions around a violation: as in files of events, with what the gate says of each, and
 // whether it lies between start and end.
 func (a *API) getTrack(w http.ResponseWriter, r *http.Request) error {
+	return a.writeTrack(w, r, "violation", "in_violation", func() (*stretchOfTime, error) {
+		v, err := a.violation(r)
+		if err != nil {
+			return nil, err
+		}
+		return &stretchOfTime{v.ID, v.Plate, v.Color, v.Start, v.End}, nil
+	})
+}
+
+// stretchOfTime is what a track is asked for.
+type stretchOfTime struct {
+	id    string
+	plate string
+	color ingest.Color
+	start detect.Time
+	end   *detect.Time // nil: it goes on
+}
+
+// writeTrack answers with the track around what find returns, under name, each position marked by mark when it lies within.
+func (a *API) writeTrack(w http.ResponseWriter, r *http.Request, name, mark string, find func() (*stretchOfTime, error)) error {
 	p := readParameters(r)
 	margin := time.Duration(p.Integer("margin_s", defaultMarginS, 0, maxMarginS)) * time.Second
 	limit := p.Integer("limit", defaultTrackLimit, 1, maxTrackLimit)
@@ -139,23 +159,23 @@ func (a *API) getTrack(w http.ResponseWriter, r *http.Request) error {
 	if err := p.Finish(); err != nil {
 		return err
 	}
-	v, err := a.violation(r)
+	v, err := find()
 	if err != nil {
 		return err
 	}
-	vehicle, err := ingest.NewVehicle(v.Plate, v.Color)
+	vehicle, err := ingest.NewVehicle(v.plate, v.color)
 	if err != nil {
-		return fmt.Errorf("violation %s: %w", v.ID, err)
+		return fmt.Errorf("%s %s: %w", name, v.id, err)
 	}
 	// One that is open goes on until something says otherwise. Its end is no moving time, because a cursor belongs to a
 	// question: the start of the next day is the same for all pages but those around midnight.
 	end := a.now().UTC().Truncate(24 * time.Hour).Add(24 * time.Hour).UnixMilli()
-	if v.End != nil {
-		end = int64(*v.End)
+	if v.end != nil {
+		end = int64(*v.end)
 	}
-	f := store.TrackFilter{Vehicle: vehicle, From: int64(v.Start) - margin.Milliseconds(), To: end + margin.Milliseconds(), Limit: limit, Cursor: cursor}
-	if v.End != nil {
-		f.To += 999 // times of a violation are whole seconds
+	f := store.TrackFilter{Vehicle: vehicle, From: int64(v.start) - margin.Milliseconds(), To: end + margin.Milliseconds(), Limit: limit, Cursor: cursor}
+	if v.end != nil {
+		f.To += 999 // times of a record are whole seconds
 	}
 	page, err := a.store.Track(r.Context(), f)
 	if err != nil {
@@ -164,21 +184,17 @@ func (a *API) getTrack(w http.ResponseWriter, r *http.Request) error {
 	positions := make([]json.RawMessage, len(page.Positions))
 	for i := range page.Positions {
 		at := page.Positions[i].Event.Time / 1000
-		in := at >= int64(v.Start)/1000 && (v.End == nil || at <= end/1000)
-		positions[i] = appendPosition(nil, &page.Positions[i], &in)
+		in := at >= int64(v.start)/1000 && (v.end == nil || at <= end/1000)
+		positions[i] = appendPosition(nil, &page.Positions[i], mark, &in)
 	}
 	w.Header().Set("Cache-Control", "no-store")
-	httpx.WriteJSON(w, http.StatusOK, struct {
-		Violation string            `json:"violation"`
-		Positions []json.RawMessage `json:"positions"`
-		Next      *string           `json:"next"`
-	}{v.ID, positions, nextCursor(page.Next)})
+	httpx.WriteJSON(w, http.StatusOK, map[string]any{name: v.id, "positions": positions, "next": nextCursor(page.Next)})
 	return nil
 }
 
 // appendPosition appends a position as in files of events, with "quality" (null: not judged) and, where it is asked for,
-// "in_violation" added.
-func appendPosition(dst []byte, p *store.TrackPosition, in *bool) []byte {
+// a mark added.
+func appendPosition(dst []byte, p *store.TrackPosition, mark string, in *bool) []byte {
 	dst = eventfile.AppendJSON(dst, &p.Event)
 	dst = append(dst[:len(dst)-1], `,"quality":`...)
 	if p.Quality == "" {
@@ -188,7 +204,7 @@ func appendPosition(dst []byte, p *store.TrackPosition, in *bool) []byte {
 		dst = append(dst, q...)
 	}
 	if in != nil {
-		dst = strconv.AppendBool(append(dst, `,"in_violation":`...), *in)
+		dst = strconv.AppendBool(append(append(append(dst, `,"`...), mark...), `":`...), *in)
 	}
 	return append(dst, '}')
 }

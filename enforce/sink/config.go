@@ -9,6 +9,7 @@ import (
 type Config struct {
 	Archive    PipelineConfig `yaml:"archive"`    // topic of events
 	Violations PipelineConfig `yaml:"violations"` // topic of violations
+	Visits     PipelineConfig `yaml:"visits"`     // topic of visits
 	// DrainTimeout is how long a stop waits for what was read to be written. What is not written by then is read again
 	// after the next start.
 	DrainTimeout  time.Duration `yaml:"drain_timeout"`
@@ -38,6 +39,8 @@ func DefaultConfig() Config {
 		// Violations are rare, and somebody waits for them.
 		Violations: PipelineConfig{Topic: "violations", Group: "violations-sink", MaxRows: 10_000, MaxBytes: 16 << 20,
 			MaxDelay: 250 * time.Millisecond, Writers: 1},
+		Visits: PipelineConfig{Topic: "visits", Group: "visits-sink", MaxRows: 10_000, MaxBytes: 16 << 20,
+			MaxDelay: time.Second, Writers: 1},
 		DrainTimeout:  15 * time.Second,
 		InsertTimeout: time.Minute,
 		RetryMin:      100 * time.Millisecond,
@@ -60,7 +63,10 @@ func (c *Config) Validate() error {
 	if err := c.Archive.validate("archive"); err != nil {
 		return err
 	}
-	return c.Violations.validate("violations")
+	if err := c.Violations.validate("violations"); err != nil {
+		return err
+	}
+	return c.Visits.validate("visits")
 }
 
 func (c *PipelineConfig) validate(name string) error {

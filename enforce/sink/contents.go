@@ -82,30 +82,37 @@ func afterBadEvent(b []byte) (rest []byte) {
 
 func (c *archiveContents) blocks() []store.Block { return c.all }
 
-// violationContents takes messages of one violation in JSON each.
-type violationContents struct {
-	topic      string
-	violations store.ViolationBlock
-	dead       store.DeadLetterBlock
-	all        []store.Block
+// recordContents takes messages of one record in JSON each.
+type recordContents[T any, P recordBlock[T]] struct {
+	topic   string
+	records T
+	dead    store.DeadLetterBlock
+	all     []store.Block
 }
 
-func newViolationContents(topic string) *violationContents {
-	c := &violationContents{topic: topic}
-	c.all = []store.Block{&c.violations, &c.dead}
+// recordBlock is the block of a kind of records.
+type recordBlock[T any] interface {
+	*T
+	store.Block
+	Add(raw []byte, written int64, at store.Place) error
+}
+
+func newRecordContents[T any, P recordBlock[T]](topic string) *recordContents[T, P] {
+	c := &recordContents[T, P]{topic: topic}
+	c.all = []store.Block{P(&c.records), &c.dead}
 	return c
 }
 
-func (c *violationContents) add(m *bus.Message) (dead int) {
+func (c *recordContents[T, P]) add(m *bus.Message) (dead int) {
 	if len(m.Value) == 0 {
 		return 0 // a tombstone: somebody compacts the topic; it says nothing of the record
 	}
 	at := store.Place{Partition: m.Partition, Offset: m.Offset}
-	if err := c.violations.Add(m.Value, m.Time.UnixMilli(), at); err != nil {
+	if err := P(&c.records).Add(m.Value, m.Time.UnixMilli(), at); err != nil {
 		c.dead.Add(store.DeadLetter{Topic: c.topic, At: at, Written: m.Time.UnixMilli(), Reason: err.Error(), Raw: m.Value})
 		return 1
 	}
 	return 0
 }
 
-func (c *violationContents) blocks() []store.Block { return c.all }
+func (c *recordContents[T, P]) blocks() []store.Block { return c.all }

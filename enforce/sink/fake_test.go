@@ -68,7 +68,7 @@ func (l *fakeLog) CommittedOffsets(_ context.Context, _, topic string) (map[int]
 }
 
 func (l *fakeLog) CommitOffsets(_ context.Context, group, topic string, next map[int]int64) error {
-	if want := map[string]string{"events": "archive", "violations": "violations-sink"}[topic]; group != want {
+	if want := map[string]string{"events": "archive", "violations": "violations-sink", "visits": "visits-sink"}[topic]; group != want {
 		panic("group " + group)
 	}
 	if l.commitErr != nil {

@@ -1,5 +1,5 @@
-// Package sink carries the log into the record: every event of the topic of events into the archive, every violation of
-// the topic of violations into the table of violations.
+// Package sink carries the log into the record: every event of the topic of events into the archive, every violation and
+// every visit of theirs into a table each.
 //
 // Delivery is at least once: offsets are committed after ClickHouse has taken the rows, and the tables make one of what
 // comes twice. While ClickHouse is away the sink holds a few blocks, stops reading, and tries for ever; the log is the
@@ -41,7 +41,7 @@ var (
 // Quality says what the gate thinks of a position by itself: "ok", or why it is refused.
 type Quality func(e *ingest.Event) string
 
-// Sink is both pipelines.
+// Sink is all pipelines.
 type Sink struct {
 	cfg       Config
 	log       *slog.Logger
@@ -60,7 +60,8 @@ func New(cfg Config, l Log, s Store, quality Quality, log *slog.Logger, reg prom
 		block func() contents
 	}{
 		{cfg.Archive, func() contents { return newArchiveContents(cfg.Archive.Topic, quality) }},
-		{cfg.Violations, func() contents { return newViolationContents(cfg.Violations.Topic) }},
+		{cfg.Violations, func() contents { return newRecordContents[store.ViolationBlock](cfg.Violations.Topic) }},
+		{cfg.Visits, func() contents { return newRecordContents[store.VisitBlock](cfg.Visits.Topic) }},
 	} {
 		out.pipelines = append(out.pipelines, &pipeline{
 			cfg: p.cfg, common: cfg, source: l, store: s, newContents: p.block,

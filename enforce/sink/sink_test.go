@@ -381,12 +381,23 @@ func FuzzArchive(f *testing.F) {
 }
 
 func TestViolationsThatCantBeRead(t *testing.T) {
-	c := newViolationContents("violations")
+	c := newRecordContents[store.ViolationBlock]("violations")
 	for i, v := range []string{"rubbish", `{"id":1}`, string(violation("a")), `{}`, strings.Repeat("[", 1<<21)} {
 		c.add(&bus.Message{Offset: int64(i), Value: []byte(v), Time: time.UnixMilli(base)})
 	}
-	if c.violations.Rows() != 1 || c.dead.Rows() != 4 {
-		t.Errorf("%d rows, %d dead letters", c.violations.Rows(), c.dead.Rows())
+	if c.records.Rows() != 1 || c.dead.Rows() != 4 {
+		t.Errorf("%d rows, %d dead letters", c.records.Rows(), c.dead.Rows())
+	}
+}
+
+func TestVisitsThatCantBeRead(t *testing.T) {
+	c := newRecordContents[store.VisitBlock]("visits")
+	const visit = `{"id":"v1","version":1,"state":"open","plate":"湘F00001","color":2,"fence":"J","jurisdiction":"430603","entered":"2026-05-01T08:00:00+08:00"}`
+	for i, v := range []string{"rubbish", `{"id":"v1"}`, visit, strings.Replace(visit, `"open"`, `"half"`, 1), strings.Replace(visit, "2026", "9999", 1)} {
+		c.add(&bus.Message{Offset: int64(i), Value: []byte(v), Time: time.UnixMilli(base)})
+	}
+	if c.records.Rows() != 1 || c.dead.Rows() != 4 {
+		t.Errorf("%d rows, %d dead letters", c.records.Rows(), c.dead.Rows())
 	}
 }
 
@@ -404,22 +415,28 @@ func TestMetrics(t *testing.T) {
 # TYPE lushao_sink_blocks_total counter
 lushao_sink_blocks_total{topic="events"} 0
 lushao_sink_blocks_total{topic="violations"} 0
+lushao_sink_blocks_total{topic="visits"} 0
 # HELP lushao_sink_dead_letters_total Pieces of messages that could not be read and went to the table dead_letters.
 # TYPE lushao_sink_dead_letters_total counter
 lushao_sink_dead_letters_total{topic="events"} 0
 lushao_sink_dead_letters_total{topic="violations"} 0
+lushao_sink_dead_letters_total{topic="visits"} 0
 # HELP lushao_sink_pending_blocks Blocks that are full and not yet committed.
 # TYPE lushao_sink_pending_blocks gauge
 lushao_sink_pending_blocks{topic="events"} 0
 lushao_sink_pending_blocks{topic="violations"} 0
+lushao_sink_pending_blocks{topic="visits"} 0
 # HELP lushao_sink_retries_total Tries that failed and were made again, by what was tried: insert, commit, read.
 # TYPE lushao_sink_retries_total counter
 lushao_sink_retries_total{operation="commit",topic="events"} 0
 lushao_sink_retries_total{operation="commit",topic="violations"} 0
+lushao_sink_retries_total{operation="commit",topic="visits"} 0
 lushao_sink_retries_total{operation="insert",topic="events"} 0
 lushao_sink_retries_total{operation="insert",topic="violations"} 0
+lushao_sink_retries_total{operation="insert",topic="visits"} 0
 lushao_sink_retries_total{operation="read",topic="events"} 0
 lushao_sink_retries_total{operation="read",topic="violations"} 0
+lushao_sink_retries_total{operation="read",topic="visits"} 0
 `
 	if err := testutil.GatherAndCompare(reg, strings.NewReader(want), "lushao_sink_blocks_total", "lushao_sink_dead_letters_total", "lushao_sink_pending_blocks", "lushao_sink_retries_total"); err != nil {
 		t.Error(err)

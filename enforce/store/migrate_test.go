@@ -31,7 +31,7 @@ func TestMigrate(t *testing.T) {
 		t.Errorf("%d rows in schema_migrations, want %d", n, len(all))
 	}
 	// What a block says of its columns and what the tables have must be the same.
-	for _, tab := range []*table{positionTable, weighingTable, driverCardTable, waybillTable, safetyTable, linkTable, deadLetterTable, violationTable} {
+	for _, tab := range []*table{positionTable, weighingTable, driverCardTable, waybillTable, safetyTable, linkTable, deadLetterTable, violationTable, visitTable} {
 		var want, got []string
 		for _, c := range tab.columns {
 			want = append(want, c.Name+" "+string(c.Type))

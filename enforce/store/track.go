@@ -79,24 +79,35 @@ func (c *conditions) vehicle(v ingest.Vehicle) {
 }
 
 func (s *Store) readPositions(ctx context.Context, dst *[]TrackPosition, query string, params ...any) (digests []uint64, err error) {
+	err = s.eachPosition(ctx, func(p TrackPosition, digest uint64) error {
+		*dst = append(*dst, p)
+		digests = append(digests, digest)
+		return nil
+	}, query, params...)
+	return digests, err
+}
+
+// eachPosition calls fn for every row until it fails.
+func (s *Store) eachPosition(ctx context.Context, fn func(p TrackPosition, digest uint64) error, query string, params ...any) error {
 	rows, err := s.db.Query(ctx, query, params...)
 	if err != nil {
-		return nil, fmt.Errorf("store: read positions: %w", err)
+		return fmt.Errorf("store: read positions: %w", err)
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var p TrackPosition
 		digest, err := scanPosition(rows, &p)
-		if err != nil {
-			return nil, fmt.Errorf("store: read positions: %w", err)
+		if err == nil {
+			err = fn(p, digest)
 		}
-		*dst = append(*dst, p)
-		digests = append(digests, digest)
+		if err != nil {
+			return fmt.Errorf("store: read positions: %w", err)
+		}
 	}
 	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("store: read positions: %w", err)
+		return fmt.Errorf("store: read positions: %w", err)
 	}
-	return digests, nil
+	return nil
 }
 
 func scanPosition(rows driver.Rows, t *TrackPosition) (digest uint64, err error) {

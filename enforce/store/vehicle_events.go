@@ -12,7 +12,7 @@ import (
 )
 
 // eventSelect begins every query for events of a rare kind; the columns of the kind follow.
-const eventSelect = "SELECT toUnixTimestamp64Milli(time), toUnixTimestamp64Milli(received), flags, source, log_partition, log_offset, "
+const eventSelect = "SELECT plate, color, toUnixTimestamp64Milli(time), toUnixTimestamp64Milli(received), flags, source, log_partition, log_offset, "
 
 // ArchivedEvent is an event as it came through the log.
 type ArchivedEvent struct {
@@ -37,8 +37,11 @@ func (s *Store) VehicleEvents(ctx context.Context, v ingest.Vehicle, from, to in
 		out = append(out, ArchivedEvent{positions[i].Event, positions[i].Place})
 	}
 	for _, k := range rareKinds {
-		var err error
-		if out, err = s.readRare(ctx, out, v, k, c); err != nil {
+		err := s.eachRare(ctx, func(e ArchivedEvent) error {
+			out = append(out, e)
+			return nil
+		}, k, c)
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -91,32 +94,39 @@ var rareKinds = []rareKind{
 		}},
 }
 
-func (s *Store) readRare(ctx context.Context, dst []ArchivedEvent, v ingest.Vehicle, k rareKind, c *conditions) ([]ArchivedEvent, error) {
+// eachRare calls fn for every event of a kind until it fails.
+func (s *Store) eachRare(ctx context.Context, fn func(ArchivedEvent) error, k rareKind, c *conditions) error {
 	rows, err := s.db.Query(ctx, eventSelect+k.columns+" FROM "+k.table+" FINAL"+c.where(), c.params...)
 	if err != nil {
-		return nil, fmt.Errorf("store: read %s: %w", k.table, err)
+		return fmt.Errorf("store: read %s: %w", k.table, err)
 	}
 	defer rows.Close()
 	for rows.Next() {
-		a := ArchivedEvent{Event: ingest.Event{Kind: k.kind, Vehicle: v}}
-		if err := scanRare(rows, &a, k); err != nil {
-			return nil, fmt.Errorf("store: read %s: %w", k.table, err)
+		a := ArchivedEvent{Event: ingest.Event{Kind: k.kind}}
+		err := scanRare(rows, &a, k)
+		if err == nil {
+			err = fn(a)
 		}
-		dst = append(dst, a)
+		if err != nil {
+			return fmt.Errorf("store: read %s: %w", k.table, err)
+		}
 	}
 	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("store: read %s: %w", k.table, err)
+		return fmt.Errorf("store: read %s: %w", k.table, err)
 	}
-	return dst, nil
+	return nil
 }
 
-func scanRare(rows driver.Rows, a *ArchivedEvent, k rareKind) error {
-	var flags uint8
-	var source string
+func scanRare(rows driver.Rows, a *ArchivedEvent, k rareKind) (err error) {
+	var plate, source string
+	var color, flags uint8
 	var partition uint32
 	var offset uint64
 	e := &a.Event
-	if err := rows.Scan(append([]any{&e.Time, &e.Received, &flags, &source, &partition, &offset}, k.fields(e)...)...); err != nil {
+	if err := rows.Scan(append([]any{&plate, &color, &e.Time, &e.Received, &flags, &source, &partition, &offset}, k.fields(e)...)...); err != nil {
+		return err
+	}
+	if e.Vehicle, err = ingest.NewVehicle(plate, ingest.Color(color)); err != nil {
 		return err
 	}
 	e.Flags, e.Source = ingest.Flags(flags), sourceOf(source)

@@ -18,18 +18,21 @@ type Error struct {
 	Code    string
 	Message string
 	Field   string
+	// Problems lists what is wrong with each of many things that were sent; its JSON stands beside the message. Nil: none.
+	Problems any
+	ETag     string // of what is there now, where that is why
 }
 
 func (e *Error) Error() string { return e.Message }
 
 // Refuse makes an Error; field may be empty.
 func Refuse(status int, code, message, field string) *Error {
-	return &Error{status, code, message, field}
+	return &Error{Status: status, Code: code, Message: message, Field: field}
 }
 
 // BadParameter is the error of a parameter or member that can't be used.
 func BadParameter(field, format string, args ...any) error {
-	return &Error{http.StatusBadRequest, "bad_parameter", field + ": " + fmt.Sprintf(format, args...), field}
+	return Refuse(http.StatusBadRequest, "bad_parameter", field+": "+fmt.Sprintf(format, args...), field)
 }
 
 // ErrorBody is the JSON of an Error.
@@ -38,6 +41,8 @@ type ErrorBody struct {
 		Code    string  `json:"code"`
 		Message string  `json:"message"`
 		Field   *string `json:"field"` // null where none is to blame
+		// Problems are those of many things that were sent.
+		Problems any `json:"problems,omitempty"`
 	} `json:"error"`
 }
 
@@ -45,6 +50,9 @@ type ErrorBody struct {
 func WriteError(w http.ResponseWriter, e *Error) {
 	h := w.Header()
 	h.Del("ETag")
+	if e.ETag != "" {
+		h.Set("ETag", e.ETag)
+	}
 	switch e.Status {
 	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
 		h.Set("Retry-After", "2")
@@ -52,7 +60,7 @@ func WriteError(w http.ResponseWriter, e *Error) {
 		h.Set("WWW-Authenticate", `Bearer realm="lushao"`)
 	}
 	var body ErrorBody
-	body.Error.Code, body.Error.Message = e.Code, e.Message
+	body.Error.Code, body.Error.Message, body.Error.Problems = e.Code, e.Message, e.Problems
 	if e.Field != "" {
 		body.Error.Field = &e.Field
 	}
@@ -77,7 +85,7 @@ func WriteJSON(w http.ResponseWriter, status int, v any) {
 // must be JSON's, which pages of others can't send unasked. The error is an *Error.
 func ReadJSON(w http.ResponseWriter, r *http.Request, max int64, into any) error {
 	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/json" {
-		return &Error{http.StatusUnsupportedMediaType, "bad_content_type", "send JSON, with Content-Type: application/json", ""}
+		return Refuse(http.StatusUnsupportedMediaType, "bad_content_type", "send JSON, with Content-Type: application/json", "")
 	}
 	rc := http.NewResponseController(w)
 	rc.SetReadDeadline(time.Now().Add(10 * time.Second)) // who sends slowly must not hold a place
@@ -93,9 +101,9 @@ func ReadJSON(w http.ResponseWriter, r *http.Request, max int64, into any) error
 	var tooLong *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLong):
-		return &Error{http.StatusRequestEntityTooLarge, "too_large", fmt.Sprintf("at most %d bytes", max), ""}
+		return Refuse(http.StatusRequestEntityTooLarge, "too_large", fmt.Sprintf("at most %d bytes", max), "")
 	case err != nil:
-		return &Error{http.StatusBadRequest, "bad_json", strings.TrimPrefix(err.Error(), "json: "), ""}
+		return Refuse(http.StatusBadRequest, "bad_json", strings.TrimPrefix(err.Error(), "json: "), "")
 	}
 	return nil
 }

@@ -23,7 +23,7 @@ func ReadParams(r *http.Request) Params {
 	v, err := url.ParseQuery(r.URL.RawQuery)
 	p := Params{values: v}
 	if err != nil {
-		p.err = &Error{http.StatusBadRequest, "bad_query", "the query string can't be read: " + err.Error(), ""}
+		p.err = Refuse(http.StatusBadRequest, "bad_query", "the query string can't be read: "+err.Error(), "")
 	}
 	return p
 }
@@ -59,7 +59,7 @@ func (p *Params) Finish() error {
 	if len(p.known) > 0 {
 		there = "there are " + strings.Join(p.known, ", ")
 	}
-	return &Error{http.StatusBadRequest, "unknown_parameter", fmt.Sprintf("%q: there is no such parameter; %s", name, there), name}
+	return Refuse(http.StatusBadRequest, "unknown_parameter", fmt.Sprintf("%q: there is no such parameter; %s", name, there), name)
 }
 
 // One returns a parameter that may be there once, of at most max bytes; there is false where it is not, and an empty one is
@@ -149,6 +149,15 @@ func (p *Params) Time(field string) int64 {
 	if !there {
 		return 0
 	}
+	ms, reason := ParseTime(s)
+	if reason != "" {
+		p.Fail(field, "%s", reason)
+	}
+	return ms
+}
+
+// ParseTime returns Unix ms, or why it is no time.
+func ParseTime(s string) (ms int64, reason string) {
 	// "+08:00" that was not encoded comes as a blank.
 	if i := strings.LastIndexByte(s, ' '); i == len(s)-6 && i > 0 {
 		s = s[:i] + "+" + s[i+1:]
@@ -156,13 +165,27 @@ func (p *Params) Time(field string) int64 {
 	t, err := time.Parse(time.RFC3339, s)
 	if err != nil {
 		if t, err = time.ParseInLocation(time.DateOnly, s, beijing); err != nil {
-			p.Fail(field, "%q is no time; write it like 2026-05-01T08:00:00+08:00 or 2026-05-01", s)
-			return 0
+			return 0, fmt.Sprintf("%.40q is no time; write it like 2026-05-01T08:00:00+08:00 or 2026-05-01", s)
 		}
 	}
 	if t.Year() < 1971 || t.Year() > 2199 {
-		p.Fail(field, "%q is outside of the years 1971 to 2199", s)
-		return 0
+		return 0, fmt.Sprintf("%q is outside of the years 1971 to 2199", s)
 	}
-	return t.UnixMilli()
+	return t.UnixMilli(), ""
+}
+
+// Truth returns nil where the parameter is not there.
+func (p *Params) Truth(field string) *bool {
+	s, there := p.One(field, 8)
+	if !there {
+		return nil
+	}
+	switch s {
+	case "true", "false":
+	default:
+		p.Fail(field, "%q; true or false", s)
+		return nil
+	}
+	b := s == "true"
+	return &b
 }
