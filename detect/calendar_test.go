@@ -118,3 +118,30 @@ func TestRounding(t *testing.T) {
 		t.Error("without a limit there is no percentage")
 	}
 }
+
+// A window with first and last day holds on those days and the night after the last.
+func TestWindowOfDates(t *testing.T) {
+	at := func(s string) int64 {
+		v, err := time.ParseInLocation("2006-01-02 15:04", s, Beijing)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v.UnixMilli()
+	}
+	day := func(s string) int32 { return DayNumber(at(s + " 12:00")) }
+	w := []Window{{Days: 0x7f, From: 22 * 60, To: 5 * 60, FirstDay: day("2026-10-01"), LastDay: day("2026-10-07")}}
+	for s, want := range map[string]bool{
+		"2026-09-30 23:00": false, "2026-10-01 04:00": false, "2026-10-01 21:59": false, "2026-10-01 22:00": true,
+		"2026-10-07 23:59": true, "2026-10-08 04:59": true, "2026-10-08 05:00": false, "2026-10-08 22:00": false,
+	} {
+		if got, _ := inForce(w, at(s)); got != want {
+			t.Errorf("%s: in force %v, want %v", s, got, want)
+		}
+	}
+	if _, until := inForce(w, at("2026-10-07 23:00")); until != at("2026-10-08 05:00") {
+		t.Errorf("until %v", Time(until).Std())
+	}
+	if DayNumber(0) != 0 || DayNumber(at("1970-01-02 00:00")) != 1 {
+		t.Error("days are not counted from 1970-01-01")
+	}
+}

@@ -11,6 +11,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"github.com/paulmach/orb"
+
 	"lushao/detect"
 	"lushao/ingest"
 	"lushao/ingest/platform/register"
@@ -50,7 +52,7 @@ func TestOverlay(t *testing.T) {
 		Vehicles: []detect.VehicleRecord{
 			{Vehicle: vehicleAt(t, "云A00001"), Class: detect.ClassTruck, Operator: "Y2", Region: "530100", Phone: "13900000001", Routes: []string{"R1"}},
 			{Vehicle: vehicleAt(t, "云A00002"), Class: detect.ClassCoachTour}},
-		Routes: []detect.Route{{ID: "R1"}},
+		Routes: []detect.Route{{ID: "R1", Line: orb.LineString{{102, 25}, {102.1, 25}}, WidthM: 50}},
 	}
 	before := *dir
 	route := register.Route{ID: 7, Name: "线", WidthM: 50, Line: [][2]int32{{25_000_000, 102_000_000}, {25_100_000, 102_100_000}}}
