@@ -15,16 +15,21 @@ import (
 
 	"lushao/detect"
 	"lushao/detect/reference"
+	"lushao/detect/reference/edit"
 )
 
 // ReferenceConfig says where the reference directory is.
 type ReferenceConfig struct {
 	Dir  string        `yaml:"dir"`
 	Poll time.Duration `yaml:"poll"` // how often the files are looked at for a change
+	// Versions is how many versions of the places are kept, in the directory's folder .history.
+	Versions int `yaml:"versions"`
 }
 
 // DefaultReferenceConfig returns the usual settings; the directory is the caller's to give.
-func DefaultReferenceConfig() ReferenceConfig { return ReferenceConfig{Poll: 2 * time.Second} }
+func DefaultReferenceConfig() ReferenceConfig {
+	return ReferenceConfig{Poll: 2 * time.Second, Versions: 1000}
+}
 
 // Validate names the first setting that can't be used.
 func (c *ReferenceConfig) Validate() error {
@@ -33,6 +38,8 @@ func (c *ReferenceConfig) Validate() error {
 		return errors.New("reference.dir: empty; give the folder with vehicles.csv, fences.geojson and the other files")
 	case c.Poll < 100*time.Millisecond:
 		return fmt.Errorf("reference.poll: %v; at least 100ms", c.Poll)
+	case c.Versions < edit.MinKeep:
+		return fmt.Errorf("reference.versions: %d; at least %d", c.Versions, edit.MinKeep)
 	}
 	return nil
 }
@@ -87,7 +94,7 @@ func (r *Reference) load() error {
 	if err != nil {
 		return err
 	}
-	snap, err := detect.Compile(data, *settings, info.Digest, r.number+1, runtime.GOMAXPROCS(0))
+	snap, err := detect.Compile(data, *settings, info.Digest, r.number+1, max(1, runtime.GOMAXPROCS(0)-1))
 	if err != nil {
 		return fmt.Errorf("%s: %w", r.cfg.Dir, err)
 	}

@@ -74,7 +74,9 @@ func (p *places) putLayer(w http.ResponseWriter, r *http.Request) error {
 	return p.change(w, r, true)
 }
 
-func (p *places) postLayer(w http.ResponseWriter, r *http.Request) error { return p.change(w, r, false) }
+func (p *places) postLayer(w http.ResponseWriter, r *http.Request) error {
+	return p.change(w, r, false)
+}
 
 func (p *places) change(w http.ResponseWriter, r *http.Request, replace bool) error {
 	layer, err := layerOf(r)
@@ -163,5 +165,3 @@ func (p *places) restore(w http.ResponseWriter, r *http.Request) error {
 	p.answer(w, res, dryRun, answerOf(res, dryRun))
 	return nil
 }
-
-func (p *places) importFile(http.ResponseWriter, *http.Request) error { return errors.New("not yet") }
