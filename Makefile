@@ -10,7 +10,7 @@ GOTESTFLAGS ?=
 FUZZ := ./ingest:FuzzDecodeEvent ./ingest/fields:FuzzFill ./ingest/jt809:FuzzFramer ./ingest/jt809:FuzzPositions ./ingest/jt809:FuzzBodies \
         ./ingest/jt809:FuzzDescribe ./ingest/platform/superior:FuzzTake ./ingest/platform/inferior:FuzzSolve ./ingest/jt808:FuzzFramer ./ingest/jt808:FuzzBodies ./ingest/jt808:FuzzReassembler ./ingest/jt808:FuzzDescribe \
         ./ingest/eventfile:FuzzReader ./ingest/gateway:FuzzConn ./ingest/gateway:FuzzParseProxy ./ingest/waybill:FuzzParse ./ingest/weigh:FuzzParse ./ingest/weigh:FuzzCutter \
-        ./geo:FuzzCompile ./detect:FuzzLoadState ./enforce/sink:FuzzArchive ./enforce/store:FuzzCursor
+        ./geo:FuzzCompile ./detect:FuzzLoadState ./detect/reference:FuzzFences ./detect/reference:FuzzVehicles ./detect/reference/mapfile:FuzzRead ./enforce/sink:FuzzArchive ./enforce/store:FuzzCursor
 FUZZTIME ?= 10s
 
 .DEFAULT_GOAL := help

@@ -16,7 +16,10 @@ bench ./ingest/platform/superior '^BenchmarkSuperior$' "$time"
 bench ./ingest/platform/inferior '^BenchmarkForward$' "$time"
 bench ./ingest '^Benchmark(Append|Decode)Position$' "$time"
 bench ./detect '^BenchmarkEngine$' "$time"
-bench ./geo '^BenchmarkLookup/^(1000|10000)$/jagged=false' "$time"
+bench ./geo '^BenchmarkLookup/^(1000|10000|100000)$/jagged=false' "$time"
+bench ./geo '^Benchmark(Linear|RTree|Crossed)$' "$time"
+bench ./geo '^Benchmark(Build|Compile)$' 1x
+bench ./detect/worker '^BenchmarkReload$' 1x
 bench ./enforce/store '^BenchmarkInsertPositions$' "$time"
 bench ./cmd/lushao '^BenchmarkPipeline$' "$positions"
 bench ./cmd/lushao '^BenchmarkPlatform$' "$platforms"

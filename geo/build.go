@@ -1,6 +1,7 @@
 package geo
 
 import (
+	"runtime"
 	"sync"
 	"sync/atomic"
 )
@@ -191,6 +192,7 @@ type builder struct {
 	top    bool // leaves small cells to the tasks
 	words  []uint32
 	levels []*level
+	cells  int // built so far
 }
 
 func newBuilder(p *plan, top bool) *builder {
@@ -221,6 +223,9 @@ func (b *builder) level(depth int) *level {
 
 // cell builds a cell from its records, in the order of shapes, and returns the reference.
 func (b *builder) cell(c cell, records []record, edges []uint32, depth int) uint32 {
+	if b.cells++; b.cells%64 == 0 { // a build may run beside work that must not wait for the scheduler's 10 ms
+		runtime.Gosched()
+	}
 	k := b.fan(c, records, edges)
 	if k == 0 {
 		return b.leaf(c, records, edges)

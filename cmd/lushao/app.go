@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -16,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"lushao/detect"
+	"lushao/detect/reference/edit"
 	"lushao/detect/worker"
 	"lushao/enforce/api"
 	"lushao/enforce/sink"
@@ -245,6 +247,12 @@ func (a *app) startStore(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	changers, err := api.NewTokens(a.cfg.API, a.cfg.HTTP.Listen)
+	if err != nil {
+		return err
+	}
+	// One core is left to the detector while a change is tried.
+	h.MountPlaces(edit.New(a.cfg.Reference.Dir, a.cfg.Reference.Versions, runtime.GOMAXPROCS(0)-1), changers, a.store)
 	a.http.Mux.Handle("/v1/", h)
 	return nil
 }

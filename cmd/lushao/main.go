@@ -60,7 +60,7 @@ func newRoot() *cobra.Command {
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(newUp(), newRole(roleGateway), newRole(roleDetect), newRole(roleEnforce),
-		newDecode(), newReplay(), newSim(), newTail(), newCheck(), newMigrate(), newVersion())
+		newDecode(), newReplay(), newImport(), newSim(), newTail(), newCheck(), newMigrate(), newVersion())
 	// An argument that a command does not take, or a command that there is not, is wrong usage too.
 	for _, c := range append(root.Commands(), root) {
 		if check := c.Args; check != nil {

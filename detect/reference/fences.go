@@ -27,6 +27,7 @@ func (l *loader) loadFences(f *file) {
 	ids := make(idSet)
 	kind := parseWord(detect.FenceKinds...)
 	road := parseWord("expressway", "other")
+	f.grow = func(n int) { l.data.Fences = slices.Grow(l.data.Fences, n) }
 	whole := f.eachFeature(fenceProperties, func(ft *feature) {
 		v := detect.Fence{ID: ft.key(ids, parseText), Name: text(ft, "name", parseText, ""), Kind: text(ft, "kind", kind, ""),
 			Geometry: ft.shape("Point", "LineString", "Polygon", "MultiPolygon"),

@@ -31,7 +31,7 @@ func Check(name string, text []byte, most int) (*detect.ReferenceData, []error) 
 
 // loadText is load for contents that are in memory.
 func (l *loader) loadText(name, path string, text []byte, read func(*file)) {
-	f := &file{loader: l, path: path, name: name, r: bytes.NewReader(text)}
+	f := &file{loader: l, path: path, name: name, r: bytes.NewReader(text), size: int64(len(text))}
 	before := len(l.problems.list)
 	read(f)
 	l.problems.sort(before)

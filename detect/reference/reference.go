@@ -213,7 +213,29 @@ type file struct {
 	path string
 	name string
 	r    io.Reader
+	size int64 // bytes, as far as is known
 	rows int
+	grow func(n int) // makes room for about n records; may be nil
+}
+
+// readAll reads to the end, in pieces: a checksum over all at once can't be interrupted, and who judges on the same cores would wait
+// for it.
+func readAll(r io.Reader, size int64) ([]byte, error) {
+	const piece = 256 << 10
+	b := make([]byte, 0, min(size, 1<<30)+512)
+	for {
+		if len(b) == cap(b) {
+			b = slices.Grow(b, piece)
+		}
+		n, err := r.Read(b[len(b):min(cap(b), len(b)+piece)])
+		b = b[:len(b)+n]
+		if err == io.EOF {
+			return b, nil
+		}
+		if err != nil {
+			return b, err
+		}
+	}
 }
 
 // load opens a file that may be absent, has it read, and notes what was read.
@@ -246,7 +268,7 @@ func (l *loader) load(name string, read func(*file)) {
 		return
 	}
 	sum := sha256.New()
-	f := &file{loader: l, path: path, name: name, r: io.TeeReader(fd, sum)}
+	f := &file{loader: l, path: path, name: name, r: io.TeeReader(fd, sum), size: stat.Size()}
 	before := len(l.problems.list)
 	read(f)
 	l.problems.sort(before)

@@ -15,6 +15,7 @@ import (
 
 	"lushao/detect"
 	"lushao/detect/reference"
+	"lushao/detect/reference/edit"
 	"lushao/ingest/platform/register"
 )
 
@@ -26,11 +27,13 @@ type ReferenceConfig struct {
 	Platforms bool `yaml:"platforms"`
 	// PlatformsInterval is how often that is done at most, however many come.
 	PlatformsInterval time.Duration `yaml:"platforms_interval"`
+	// Versions is how many versions of the places are kept, in the directory's folder .history.
+	Versions int `yaml:"versions"`
 }
 
 // DefaultReferenceConfig returns the usual settings; the directory is the caller's to give.
 func DefaultReferenceConfig() ReferenceConfig {
-	return ReferenceConfig{Poll: 2 * time.Second, Platforms: true, PlatformsInterval: 30 * time.Second}
+	return ReferenceConfig{Poll: 2 * time.Second, Platforms: true, PlatformsInterval: 30 * time.Second, Versions: 1000}
 }
 
 // Validate names the first setting that can't be used.
@@ -42,6 +45,8 @@ func (c *ReferenceConfig) Validate() error {
 		return fmt.Errorf("reference.poll: %v; at least 100ms", c.Poll)
 	case c.PlatformsInterval < time.Second:
 		return fmt.Errorf("reference.platforms_interval: %v; at least 1s", c.PlatformsInterval)
+	case c.Versions < edit.MinKeep:
+		return fmt.Errorf("reference.versions: %d; at least %d", c.Versions, edit.MinKeep)
 	}
 	return nil
 }
@@ -143,7 +148,7 @@ func (r *Reference) use(data *detect.ReferenceData, info *reference.Info, settin
 		r.laid, r.laidAt = version, r.now()
 		return nil
 	}
-	snap, err := detect.Compile(o.data, *settings, o.digest, r.number+1, runtime.GOMAXPROCS(0))
+	snap, err := detect.Compile(o.data, *settings, o.digest, r.number+1, max(1, runtime.GOMAXPROCS(0)-1))
 	if err != nil {
 		return fmt.Errorf("%s: %w", r.cfg.Dir, err)
 	}

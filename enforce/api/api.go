@@ -62,8 +62,6 @@ type API struct {
 	slots   chan struct{}
 	mux     *http.ServeMux
 	now     func() time.Time
-
-	places *places // nil: not mounted
 }
 
 // New makes the handler. Validate is the caller's, who knows the address.

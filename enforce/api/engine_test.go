@@ -121,4 +121,28 @@ func TestOverTheEngine(t *testing.T) {
 	if res.StatusCode != 200 || !strings.Contains(body, `"days_30":{"speeding":25}`) || !strings.Contains(body, `"last_position":{"type":"position"`) {
 		t.Errorf("%d %s", res.StatusCode, body)
 	}
+	tryOverTheEngine(t, st)
+}
+
+// A new fence, tried over what is in the tables: a vehicle that goes through it, and one that stays away.
+func tryOverTheEngine(t *testing.T, st *store.Store) {
+	var b store.PositionBlock
+	for _, e := range drive(t, "晋E00007", 40) {
+		b.Add(&e, "ok", store.Place{})
+		e.Vehicle = vehicle(t, "晋E00008", 2)
+		e.Position.Lat += 100_000
+		b.Add(&e, "ok", store.Place{})
+	}
+	if err := st.Insert(t.Context(), &b); err != nil {
+		t.Fatal(err)
+	}
+	p, _ := newPlaces(t, st)
+	res, body := do(t, p, "POST", "/v1/reference/fences/trial", trialBody("", fence("NEW", 112, 35)))
+	var f found
+	if err := json.Unmarshal([]byte(body), &f); err != nil || res.StatusCode != 200 {
+		t.Fatalf("%d %s", res.StatusCode, body)
+	}
+	if l := f.LookedAt; *l.VehiclesNear != 1 || !l.Complete || l.Positions != 40 || f.Vehicles["晋E00007/2"]["fence_entry"] != 1 {
+		t.Errorf("%s", body)
+	}
 }

@@ -25,7 +25,6 @@ type places struct {
 // this machine can reach the server. archive is what trials read.
 func (a *API) MountPlaces(dir *edit.Dir, writers *Tokens, archive Archive) {
 	p := &places{a, dir}
-	a.places = p
 	read := &access{a.allowed, a.slots, a.cfg.Timeout}
 	// Changes are made one after another; a second one may arrive meanwhile.
 	write := &access{writers.Allowed, make(chan struct{}, 2), a.cfg.ChangeTimeout}

@@ -166,5 +166,3 @@ func (p *places) restore(w http.ResponseWriter, r *http.Request) error {
 	p.answer(w, res, dryRun, answerOf(res, dryRun))
 	return nil
 }
-
-func (p *places) importFile(http.ResponseWriter, *http.Request) error { return errors.New("not yet") }

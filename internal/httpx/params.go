@@ -84,6 +84,12 @@ func (p *Params) One(field string, max int) (value string, there bool) {
 
 const maxValues = 64
 
+// Has tells whether a field was given, and makes it a known one.
+func (p *Params) Has(field string) bool {
+	p.known = append(p.known, field)
+	return p.values.Has(field)
+}
+
 // Many returns the values of a parameter that may be there more than once, or be a list with commas.
 func (p *Params) Many(field string, check func(string) error) (out []string) {
 	p.known = append(p.known, field)

@@ -182,7 +182,7 @@ func prepare(c *Change, r *Result) (fresh []Feature, problems []Problem) {
 	more := checkAlone(c.Layer, fresh)
 	if len(more) == 0 { // else records and features may not stand side by side
 		more = checkShapes(c.Layer, fresh)
-	} else if c.SkipBad {
+	} else {
 		more = append(more, checkShapes(c.Layer, without(fresh, more))...)
 	}
 	return fresh, append(problems, more...)
