@@ -20,6 +20,10 @@ type Engine struct {
 	driverByCard map[Driver]uint32
 	crowd        map[crowdCell][]*vehicle // who stands near fences in which stopping is forbidden
 
+	clock  int64 // greatest received so far
+	frozen bool  // the clock stands still until the end: see clock.go
+	timers timers
+
 	stats Stats
 
 	// What follows is used within a call and kept for its room.
@@ -52,6 +56,7 @@ type Stats struct {
 	Repeated  uint64 // weighings whose station and record number were there before
 	Cards     uint64
 	Waybills  uint64
+	Safety    uint64 // alarms of assistance systems
 	Other     uint64 // events that no rule uses
 }
 
@@ -165,8 +170,10 @@ func (e *Engine) apply(v *vehicle, ev *ingest.Event) {
 	if v.generation != e.snap.generation {
 		e.resolve(v)
 	}
+	e.advance(ev)
 	switch ev.Kind {
 	case ingest.KindPosition:
+		e.hear(v, ev)
 		q, broken := e.admit(v, ev)
 		e.stats.Positions[q]++
 		if q != QualityOK {
@@ -190,9 +197,31 @@ func (e *Engine) apply(v *vehicle, ev *ingest.Event) {
 				rules[i].weighing(e, v, ev)
 			}
 		}
+	case ingest.KindSafety:
+		e.stats.Safety++
+		for i := range rules {
+			if rules[i].safety != nil {
+				rules[i].safety(e, v, ev)
+			}
+		}
+		e.tidy(v)
 	default:
 		e.stats.Other++
 	}
+}
+
+// hear shows a position to the rules that judge alarm and status bits, ignition and recorder speed: of every position that passes
+// the gate's first test, located or not, in order of time.
+func (e *Engine) hear(v *vehicle, ev *ingest.Event) {
+	if ev.Time > ev.Received+e.snap.gate.future || ev.Time < v.heard {
+		return
+	}
+	for i := range rules {
+		if rules[i].position != nil {
+			rules[i].position(e, v, ev)
+		}
+	}
+	v.heard, v.received, v.alarm, v.status = ev.Time, ev.Received, ev.Position.Alarm, ev.Position.Status
 }
 
 // resolve looks up in the snapshot what the hot path needs of the vehicle's record.
@@ -216,6 +245,11 @@ func (e *Engine) resolve(v *vehicle) {
 // Finish judges what waits for a successor and, with close set, closes what is open with the note end_of_data; without, it
 // returns what is open as open. The vehicles are visited in the order in which they were first heard of.
 func (e *Engine) Finish(version uint64, close bool) []Violation {
+	return e.finishAt(version, close, 0)
+}
+
+// finishAt is Finish with the clock moved to the end of the data between the two.
+func (e *Engine) finishAt(version uint64, close bool, clock int64) []Violation {
 	e.out = e.out[:0]
 	e.takeRebased(version)
 	for slot := range e.store.count {
@@ -225,11 +259,17 @@ func (e *Engine) Finish(version uint64, close bool) []Violation {
 		}
 		e.version, e.mark = version, len(e.out)
 		e.flush(v)
+	}
+	e.version, e.mark = version, len(e.out)
+	e.fire(clock)
+	for slot := range e.store.count {
+		v := e.store.at(uint32(slot))
+		e.version, e.mark = version, len(e.out)
 		if v.side == 0 {
 			continue
 		}
 		for i := range rules {
-			if rules[i].end != nil {
+			if rules[i].end != nil && v.side != 0 {
 				rules[i].end(e, v, close)
 			}
 		}

@@ -18,6 +18,8 @@ func Replay(snap *Snapshot, events []ingest.Event, close bool) ([]Violation, Sta
 		return cmp.Or(cmp.Compare(a.Time, b.Time), a.Vehicle.Compare(&b.Vehicle), cmp.Compare(a.Received, b.Received))
 	})
 	e := New(snap)
+	e.frozen = true
+	clock := e.lastClock(events)
 	final := map[string]int{}
 	var out []Violation
 	keep := func(vs []Violation) {
@@ -37,7 +39,7 @@ func Replay(snap *Snapshot, events []ingest.Event, close bool) ([]Violation, Sta
 		keep(e.Process(events[:n], 0))
 		events = events[n:]
 	}
-	keep(e.Finish(0, close))
+	keep(e.finishAt(0, close, clock))
 	out = slices.DeleteFunc(out, func(v Violation) bool { return v.State == StateRetracted })
 	slices.SortFunc(out, func(a, b Violation) int {
 		return cmp.Or(cmp.Compare(a.Start, b.Start), strings.Compare(a.ID, b.ID))

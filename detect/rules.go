@@ -8,6 +8,15 @@ type rule struct {
 	kind Kind
 	// fix sees every fix of a vehicle, in order of time.
 	fix func(e *Engine, m *moment)
+	// position sees every position that passes the gate's first test, located or not, in order of time, before its fix. Of
+	// positions of one time it sees all. What is in the vehicle is still of the position before.
+	position func(e *Engine, v *vehicle, ev *ingest.Event)
+	// safety sees every alarm of an assistance system.
+	safety func(e *Engine, v *vehicle, ev *ingest.Event)
+	// due is called when the clock has come to a time that was asked for with wakeAt; it looks at what itself asked for.
+	due func(e *Engine, v *vehicle, what wake, at int64)
+	// load asks for the wakes of a vehicle again, whose state was read back.
+	load func(e *Engine, v *vehicle)
 	// weighing sees every weighing of a vehicle.
 	weighing func(e *Engine, v *vehicle, ev *ingest.Event)
 	// rebase puts what is going on onto a new snapshot: numbers of fences change with it.

@@ -325,7 +325,7 @@ func viaCheckpoints(t *testing.T, snap *detect.Snapshot, events []ingest.Event, 
 	slices.SortStableFunc(events, func(a, b ingest.Event) int {
 		return cmp.Or(cmp.Compare(a.Time, b.Time), a.Vehicle.Compare(&b.Vehicle), cmp.Compare(a.Received, b.Received))
 	})
-	e := detect.New(snap)
+	e := detect.NewFrozen(snap)
 	latest := map[string]detect.Violation{}
 	visits := map[string]detect.Visit{}
 	keep := func(vs []detect.Violation) {
@@ -345,14 +345,14 @@ func viaCheckpoints(t *testing.T, snap *detect.Snapshot, events []ingest.Event, 
 			b, from = e.AppendState(nil, from, 1) // a vehicle a chunk
 			chunks = append(chunks, b)
 		}
-		e = detect.New(snap)
+		e = detect.NewFrozen(snap)
 		for _, b := range chunks {
 			if err := e.LoadState(b); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	keep(e.Finish(1, close))
+	keep(e.FinishAt(1, close, events))
 	latestOnly := slices.DeleteFunc(slices.Collect(maps.Values(latest)), func(v detect.Violation) bool { return v.State == detect.StateRetracted })
 	slices.SortFunc(latestOnly, func(a, b detect.Violation) int {
 		return cmp.Or(cmp.Compare(a.Start, b.Start), strings.Compare(a.ID, b.ID))

@@ -57,25 +57,32 @@ type vehicle struct {
 	generation uint32 // of the snapshot that the next fields were looked up in
 	maxSpeed   uint16 // 0.1 km/h, of the register; 0 unknown
 	class      Class
-	flags      uint8
+	flags      uint16
+	slot       uint32 // where it is in the store
 	side       uint32 // number of the side record; 0 none
 	driver     uint32 // number of the driver in Engine.drivers; 0 unknown
 	pending    uint32 // number of the driver whose card counts at the next stop
 	stoppedAt  int64  // time of the last stopped fix; 0 none
+
+	// Of the last position that passed the gate's first test, located or not; heard 0: none yet.
+	heard    int64 // its time
+	received int64 // when it came
+	alarm    uint32
+	status   uint32
 }
 
 const (
-	flagStopped    uint8 = 1 << iota // the last judged fix belongs to a stop
-	flagPending                      // pending is set
-	flagRegistered                   // in the register of the snapshot
-	flagBound                        // fences or permits of the snapshot may bound it
-	flagRouted                       // the snapshot may assign routes to it
-	flagCrowd                        // its stop is in Engine.crowd
-	flagPassing                      // a gate of a section may be passed on the segment to the last judged fix
+	flagStopped    uint16 = 1 << iota // the last judged fix belongs to a stop
+	flagPending                       // pending is set
+	flagRegistered                    // in the register of the snapshot
+	flagBound                         // fences or permits of the snapshot may bound it
+	flagRouted                        // the snapshot may assign routes to it
+	flagCrowd                         // its stop is in Engine.crowd
+	flagPassing                       // a gate of a section may be passed on the segment to the last judged fix
 )
 
-func (v *vehicle) has(f uint8) bool { return v.flags&f != 0 }
-func (v *vehicle) set(f uint8, on bool) {
+func (v *vehicle) has(f uint16) bool { return v.flags&f != 0 }
+func (v *vehicle) set(f uint16, on bool) {
 	if on {
 		v.flags |= f
 	} else {
@@ -162,7 +169,7 @@ func (s *store) add(id *ingest.Vehicle, hash uint64) uint32 {
 	}
 	slot := uint32(s.count)
 	s.count++
-	s.at(slot).id = *id
+	s.at(slot).id, s.at(slot).slot = *id, slot
 	s.put(hash, slot)
 	return slot
 }
