@@ -14,7 +14,7 @@ import (
 // name, not by number, so that it can be read with another snapshot and in any grouping. Numbers are little-endian.
 //
 // stateVersion changes with the layout. A state of another version is refused: the caller then goes back in the log.
-const stateVersion = 3
+const stateVersion = 4
 
 // ErrStateVersion says that a checkpoint was written by another version of the engine.
 var ErrStateVersion = errors.New("checkpoint: written by another version of the engine")
@@ -75,8 +75,10 @@ func (e *Engine) writeVehicle(w *stateWriter, v *vehicle) {
 	w.u64(uint64(v.received))
 	w.u32(v.alarm)
 	w.u32(v.status)
+	w.u8(v.said)
 	e.writeDriver(w, v.driver)
 	e.writeDriver(w, v.pending)
+	e.writeDuties(w, v)
 	if v.side == 0 {
 		w.u8(0)
 		return
@@ -167,6 +169,12 @@ func (e *Engine) writeVehicle(w *stateWriter, v *vehicle) {
 		w.u64(uint64(o.time))
 		w.truth(o.overload)
 	}
+	e.writeBills(w, sd)
+	e.writeMonitoring(w, sd)
+	e.writeDriving(w, sd)
+	e.writeAlarms(w, sd)
+	e.writeTampering(w, sd)
+	e.writeSafety(w, sd)
 }
 
 func (e *Engine) readVehicle(r *stateReader) {
@@ -191,9 +199,10 @@ func (e *Engine) readVehicle(r *stateReader) {
 	r.fix(&v.held)
 	v.stopLat, v.stopLon = int32(r.u32()), int32(r.u32())
 	v.flags, v.stoppedAt = r.u16(), int64(r.u64())
-	v.heard, v.received, v.alarm, v.status = int64(r.u64()), int64(r.u64()), r.u32(), r.u32()
+	v.heard, v.received, v.alarm, v.status, v.said = int64(r.u64()), int64(r.u64()), r.u32(), r.u32(), r.u8()
 	v.driver, v.pending = e.readDriver(r), e.readDriver(r)
 	e.resolve(v)
+	e.readDuties(r, v)
 	if r.u8() == 0 {
 		return
 	}
@@ -274,6 +283,12 @@ func (e *Engine) readVehicle(r *stateReader) {
 	for n := r.count(); n > 0 && r.err == nil; n-- {
 		sd.weighed = append(sd.weighed, weighed{r.u64(), int64(r.u64()), r.truth()})
 	}
+	e.readBills(r, sd)
+	e.readMonitoring(r, sd)
+	e.readDriving(r, v, sd)
+	e.readAlarms(r, sd)
+	e.readTampering(r, sd)
+	e.readSafety(r, sd)
 	if r.err == nil {
 		outsideRebase(e, v, sd, nil) // asks for the waybills
 	}

@@ -12,6 +12,14 @@ import "lushao/ingest"
 // wake says what a vehicle is woken for.
 type wake uint8
 
+const (
+	wakeDark        wake = iota + 1 // nothing has come for long
+	wakeOffline                     // a displacement is decided
+	wakeUnmonitored                 // a weighing without positions is decided, or forgotten
+	wakeConflict                    // a conflict with a station is forgotten
+	wakeSafety                      // the last start of an assistance system's alarm runs out
+)
+
 // timer asks for a vehicle to be looked at when the clock has come to a time. Of equal times the one that was asked for first fires
 // first.
 type timer struct {

@@ -6,6 +6,8 @@
 package detect
 
 import (
+	"maps"
+
 	"lushao/ingest"
 )
 
@@ -17,6 +19,8 @@ type Engine struct {
 	sides        []side
 	freeSides    []uint32 // numbers of sides that are not used
 	drivers      []Driver
+	duties       []driverDuty         // of each driver
+	sumsOf       map[uint32]*dutySums // of vehicles without a card by slot, where the settings want them
 	driverByCard map[Driver]uint32
 	crowd        map[crowdCell][]*vehicle // who stands near fences in which stopping is forbidden
 
@@ -41,6 +45,10 @@ type Engine struct {
 	later       []bound
 	passing     passing
 	near        []int32
+	changes     []driverChange
+	gapFrom     int64 // since when the gap that leads to the fix is taken for standing
+
+	conflicts map[string][]stationConflict // by station: of vehicles with their weighings there
 
 	visits        []Visit
 	rebasedVisits []Visit
@@ -58,11 +66,14 @@ type Stats struct {
 	Waybills  uint64
 	Safety    uint64 // alarms of assistance systems
 	Other     uint64 // events that no rule uses
+
+	// StationFaults counts by station the conflicts of position that were its own fault.
+	StationFaults map[string]uint64
 }
 
 // New makes an engine without state.
 func New(snap *Snapshot) *Engine {
-	e := &Engine{store: newStore(), driverByCard: map[Driver]uint32{}, crowd: map[crowdCell][]*vehicle{}}
+	e := &Engine{store: newStore(), driverByCard: map[Driver]uint32{}, sumsOf: map[uint32]*dutySums{}, crowd: map[crowdCell][]*vehicle{}}
 	e.use(snap)
 	return e
 }
@@ -126,7 +137,11 @@ func (e *Engine) Snapshot() *Snapshot { return e.snap }
 func (e *Engine) Vehicles() int { return e.store.count }
 
 // Stats returns the counts so far.
-func (e *Engine) Stats() Stats { return e.stats }
+func (e *Engine) Stats() Stats {
+	s := e.stats
+	s.StationFaults = maps.Clone(s.StationFaults)
+	return s
+}
 
 // maxBatch is the most events that are looked up together: enough to hide the latency of memory, few enough that what was
 // looked up is still in the cache when it is used.
@@ -182,6 +197,7 @@ func (e *Engine) apply(v *vehicle, ev *ingest.Event) {
 		}
 		e.stats.Believed += uint64(len(e.fixes) - 1)
 		for i := range e.fixes {
+			e.admitted(v, &e.fixes[i], ev.Received)
 			e.step(v, &e.fixes[i], broken && i == 0)
 		}
 	case ingest.KindDriverCard:
@@ -192,6 +208,9 @@ func (e *Engine) apply(v *vehicle, ev *ingest.Event) {
 		e.waybill(v, ev)
 	case ingest.KindWeighing:
 		e.stats.Weighings++
+		if !e.admitWeighing(v, ev) {
+			return
+		}
 		for i := range rules {
 			if rules[i].weighing != nil {
 				rules[i].weighing(e, v, ev)
@@ -221,7 +240,14 @@ func (e *Engine) hear(v *vehicle, ev *ingest.Event) {
 			rules[i].position(e, v, ev)
 		}
 	}
-	v.heard, v.received, v.alarm, v.status = ev.Time, ev.Received, ev.Position.Alarm, ev.Position.Status
+	if ev.Time > v.heard { // of several at one time the first
+		v.received = ev.Received
+	}
+	alarm := ev.Position.Alarm
+	if ev.Time == v.heard { // of several at one time the bits of all
+		alarm |= v.alarm
+	}
+	v.heard, v.alarm, v.status = ev.Time, alarm, ev.Position.Status
 }
 
 // resolve looks up in the snapshot what the hot path needs of the vehicle's record.

@@ -9,7 +9,13 @@ func NewFrozen(snap *Snapshot) *Engine {
 	return e
 }
 
+// Foresee tells an engine of NewFrozen of the papers that events bring; the events are in order of time.
+func (e *Engine) Foresee(events []ingest.Event) { e.foresee(events) }
+
 // FinishAt ends what NewFrozen began.
 func (e *Engine) FinishAt(version uint64, close bool, events []ingest.Event) []Violation {
 	return e.finishAt(version, close, e.lastClock(events))
 }
+
+// InList is the order of Replay.
+var InList = inList

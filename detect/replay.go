@@ -20,6 +20,7 @@ func Replay(snap *Snapshot, events []ingest.Event, close bool) ([]Violation, Sta
 	e := New(snap)
 	e.frozen = true
 	clock := e.lastClock(events)
+	e.foresee(events)
 	final := map[string]int{}
 	var out []Violation
 	keep := func(vs []Violation) {
@@ -41,8 +42,18 @@ func Replay(snap *Snapshot, events []ingest.Event, close bool) ([]Violation, Sta
 	}
 	keep(e.finishAt(0, close, clock))
 	out = slices.DeleteFunc(out, func(v Violation) bool { return v.State == StateRetracted })
-	slices.SortFunc(out, func(a, b Violation) int {
-		return cmp.Or(cmp.Compare(a.Start, b.Start), strings.Compare(a.ID, b.ID))
-	})
+	slices.SortFunc(out, inList)
 	return out, e.Stats()
+}
+
+// inList orders violations by start and then id; of those that begin at one time an emergency is the first.
+func inList(a, b Violation) int {
+	return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(notEmergency(&a), notEmergency(&b)), strings.Compare(a.ID, b.ID))
+}
+
+func notEmergency(v *Violation) int {
+	if alarm, ok := v.Detail["alarm"].(map[string]any); ok && v.Kind == KindTerminalAlarm && alarm["bit"] == 0 {
+		return 0
+	}
+	return 1
 }

@@ -38,6 +38,26 @@ var rules = []rule{
 	{kind: KindRouteDeviation, fix: routeDeviationFix}, // taken on and ended with fence_exit
 	{kind: KindFenceStop, fix: fenceStopFix, rebase: stopsRebase, end: stopsEnd},
 	{kind: KindOverload, weighing: overloadWeighing},
+	{kind: KindFatigueContinuous, fix: fatigueFix, rebase: fatigueRebase, end: fatigueEnd}, // and the next four
+	{kind: KindFatigueNight},
+	{kind: KindFatigueDaily},
+	{kind: KindFatigueWeekly},
+	{kind: KindFatigueSevere},
+	{kind: KindNightDriving, fix: nightDrivingFix, rebase: nightDrivingRebase, end: nightDrivingEnd},
+	{kind: KindHundredTonne, weighing: hundredTonneWeighing},
+	{kind: KindOversize, weighing: oversizeWeighing},
+	{kind: KindPermitMismatch, weighing: permitMismatchWeighing},
+	{kind: KindNoWaybill, position: noWaybillPosition, fix: noWaybillFix, load: noWaybillPapers, rebase: noWaybillRebase, end: noWaybillEnd},
+	{kind: KindGoneDark, fix: goneDarkFix, position: goneDarkPosition, due: goneDarkDue, load: goneDarkLoad, end: goneDarkEnd},
+	{kind: KindOfflineDisplacement, fix: offlineFix, due: offlineDue, load: offlineLoad},
+	{kind: KindUnmonitoredRunning, weighing: unmonitoredWeighing, position: unmonitoredPosition, due: unmonitoredDue, load: unmonitoredLoad},
+	{kind: KindPositionConflict, weighing: conflictWeighing, due: conflictDue, load: conflictLoad},
+	{kind: KindFrozenPosition, fix: frozenFix, end: frozenEnd},
+	{kind: KindTerminalAlarm, position: alarmPosition, fix: alarmFix, end: alarmEnd}, // position and fix are those of all five
+	{kind: KindOvercrowding},
+	{kind: KindTampering, end: tamperingEnd},
+	{kind: KindDriverBehavior, safety: safetyEvent, due: safetyDue, load: safetyLoad, end: safetyEnd}, // and the next
+	{kind: KindCollisionRisk},
 }
 
 // Kinds lists the kinds of violations that the engine finds.

@@ -74,7 +74,9 @@ func (p *places) putLayer(w http.ResponseWriter, r *http.Request) error {
 	return p.change(w, r, true)
 }
 
-func (p *places) postLayer(w http.ResponseWriter, r *http.Request) error { return p.change(w, r, false) }
+func (p *places) postLayer(w http.ResponseWriter, r *http.Request) error {
+	return p.change(w, r, false)
+}
 
 func (p *places) change(w http.ResponseWriter, r *http.Request, replace bool) error {
 	layer, err := layerOf(r)
