@@ -14,7 +14,7 @@ import (
 // name, not by number, so that it can be read with another snapshot and in any grouping. Numbers are little-endian.
 //
 // stateVersion changes with the layout. A state of another version is refused: the caller then goes back in the log.
-const stateVersion = 2
+const stateVersion = 4
 
 // ErrStateVersion says that a checkpoint was written by another version of the engine.
 var ErrStateVersion = errors.New("checkpoint: written by another version of the engine")
@@ -24,6 +24,7 @@ var ErrStateVersion = errors.New("checkpoint: written by another version of the 
 func (e *Engine) AppendState(dst []byte, from, limit int) (out []byte, next int) {
 	start := len(dst)
 	w := stateWriter{b: append(dst, stateVersion)}
+	w.u64(uint64(e.clock))
 	for next = from; next < e.store.count && (next == from || len(w.b)-start < limit); next++ {
 		e.writeVehicle(&w, e.store.at(uint32(next)))
 	}
@@ -39,9 +40,19 @@ func (e *Engine) LoadState(b []byte) error {
 		return ErrStateVersion
 	}
 	r := stateReader{b: b[1:]}
+	e.clock = max(e.clock, int64(r.u64()))
 	e.out, e.mark, e.visits = e.out[:0], 0, e.visits[:0]
 	for len(r.b) > 0 && r.err == nil {
+		before := e.store.count
 		e.readVehicle(&r)
+		if r.err == nil && e.store.count > before {
+			v := e.store.at(uint32(before))
+			for i := range rules {
+				if rules[i].load != nil {
+					rules[i].load(e, v)
+				}
+			}
+		}
 	}
 	e.keepRebased()
 	return r.err
@@ -58,10 +69,16 @@ func (e *Engine) writeVehicle(w *stateWriter, v *vehicle) {
 	w.fix(&v.held)
 	w.u32(uint32(v.stopLat))
 	w.u32(uint32(v.stopLon))
-	w.u8(v.flags)
+	w.u16(v.flags)
 	w.u64(uint64(v.stoppedAt))
+	w.u64(uint64(v.heard))
+	w.u64(uint64(v.received))
+	w.u32(v.alarm)
+	w.u32(v.status)
+	w.u8(v.said)
 	e.writeDriver(w, v.driver)
 	e.writeDriver(w, v.pending)
+	e.writeDuties(w, v)
 	if v.side == 0 {
 		w.u8(0)
 		return
@@ -152,6 +169,12 @@ func (e *Engine) writeVehicle(w *stateWriter, v *vehicle) {
 		w.u64(uint64(o.time))
 		w.truth(o.overload)
 	}
+	e.writeBills(w, sd)
+	e.writeMonitoring(w, sd)
+	e.writeDriving(w, sd)
+	e.writeAlarms(w, sd)
+	e.writeTampering(w, sd)
+	e.writeSafety(w, sd)
 }
 
 func (e *Engine) readVehicle(r *stateReader) {
@@ -175,9 +198,11 @@ func (e *Engine) readVehicle(r *stateReader) {
 	r.fix(&v.judged)
 	r.fix(&v.held)
 	v.stopLat, v.stopLon = int32(r.u32()), int32(r.u32())
-	v.flags, v.stoppedAt = r.u8(), int64(r.u64())
+	v.flags, v.stoppedAt = r.u16(), int64(r.u64())
+	v.heard, v.received, v.alarm, v.status, v.said = int64(r.u64()), int64(r.u64()), r.u32(), r.u32(), r.u8()
 	v.driver, v.pending = e.readDriver(r), e.readDriver(r)
 	e.resolve(v)
+	e.readDuties(r, v)
 	if r.u8() == 0 {
 		return
 	}
@@ -258,6 +283,12 @@ func (e *Engine) readVehicle(r *stateReader) {
 	for n := r.count(); n > 0 && r.err == nil; n-- {
 		sd.weighed = append(sd.weighed, weighed{r.u64(), int64(r.u64()), r.truth()})
 	}
+	e.readBills(r, sd)
+	e.readMonitoring(r, sd)
+	e.readDriving(r, v, sd)
+	e.readAlarms(r, sd)
+	e.readTampering(r, sd)
+	e.readSafety(r, sd)
 	if r.err == nil {
 		outsideRebase(e, v, sd, nil) // asks for the waybills
 	}

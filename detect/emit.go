@@ -14,6 +14,9 @@ const (
 	noteFenceRemoved = "fence_removed" // closed because its fence is no longer in the reference data
 	noteRouteRemoved = "route_removed" // likewise, its route
 	noteLatePaper    = "late_paper"    // retracted because a paper that came late allows it
+
+	noteGapAssumedRest   = "gap_assumed_rest"   // the rest that ended it is, in part, a time without fixes
+	noteCardChangeMoving = "card_change_moving" // another card was put in while moving: it counts at the next stop only
 )
 
 // violationID is the identity of a violation: the first 16 bytes of SHA-256 over its parts, each text with its length

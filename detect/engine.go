@@ -6,6 +6,8 @@
 package detect
 
 import (
+	"maps"
+
 	"lushao/ingest"
 )
 
@@ -17,8 +19,14 @@ type Engine struct {
 	sides        []side
 	freeSides    []uint32 // numbers of sides that are not used
 	drivers      []Driver
+	duties       []driverDuty         // of each driver
+	sumsOf       map[uint32]*dutySums // of vehicles without a card by slot, where the settings want them
 	driverByCard map[Driver]uint32
 	crowd        map[crowdCell][]*vehicle // who stands near fences in which stopping is forbidden
+
+	clock  int64 // greatest received so far
+	frozen bool  // the clock stands still until the end: see clock.go
+	timers timers
 
 	stats Stats
 
@@ -37,6 +45,10 @@ type Engine struct {
 	later       []bound
 	passing     passing
 	near        []int32
+	changes     []driverChange
+	gapFrom     int64 // since when the gap that leads to the fix is taken for standing
+
+	conflicts map[string][]stationConflict // by station: of vehicles with their weighings there
 
 	visits        []Visit
 	rebasedVisits []Visit
@@ -52,12 +64,16 @@ type Stats struct {
 	Repeated  uint64 // weighings whose station and record number were there before
 	Cards     uint64
 	Waybills  uint64
+	Safety    uint64 // alarms of assistance systems
 	Other     uint64 // events that no rule uses
+
+	// StationFaults counts by station the conflicts of position that were its own fault.
+	StationFaults map[string]uint64
 }
 
 // New makes an engine without state.
 func New(snap *Snapshot) *Engine {
-	e := &Engine{store: newStore(), driverByCard: map[Driver]uint32{}, crowd: map[crowdCell][]*vehicle{}}
+	e := &Engine{store: newStore(), driverByCard: map[Driver]uint32{}, sumsOf: map[uint32]*dutySums{}, crowd: map[crowdCell][]*vehicle{}}
 	e.use(snap)
 	return e
 }
@@ -121,7 +137,11 @@ func (e *Engine) Snapshot() *Snapshot { return e.snap }
 func (e *Engine) Vehicles() int { return e.store.count }
 
 // Stats returns the counts so far.
-func (e *Engine) Stats() Stats { return e.stats }
+func (e *Engine) Stats() Stats {
+	s := e.stats
+	s.StationFaults = maps.Clone(s.StationFaults)
+	return s
+}
 
 // maxBatch is the most events that are looked up together: enough to hide the latency of memory, few enough that what was
 // looked up is still in the cache when it is used.
@@ -165,8 +185,10 @@ func (e *Engine) apply(v *vehicle, ev *ingest.Event) {
 	if v.generation != e.snap.generation {
 		e.resolve(v)
 	}
+	e.advance(ev)
 	switch ev.Kind {
 	case ingest.KindPosition:
+		e.hear(v, ev)
 		q, broken := e.admit(v, ev)
 		e.stats.Positions[q]++
 		if q != QualityOK {
@@ -175,6 +197,7 @@ func (e *Engine) apply(v *vehicle, ev *ingest.Event) {
 		}
 		e.stats.Believed += uint64(len(e.fixes) - 1)
 		for i := range e.fixes {
+			e.admitted(v, &e.fixes[i], ev.Received)
 			e.step(v, &e.fixes[i], broken && i == 0)
 		}
 	case ingest.KindDriverCard:
@@ -185,14 +208,46 @@ func (e *Engine) apply(v *vehicle, ev *ingest.Event) {
 		e.waybill(v, ev)
 	case ingest.KindWeighing:
 		e.stats.Weighings++
+		if !e.admitWeighing(v, ev) {
+			return
+		}
 		for i := range rules {
 			if rules[i].weighing != nil {
 				rules[i].weighing(e, v, ev)
 			}
 		}
+	case ingest.KindSafety:
+		e.stats.Safety++
+		for i := range rules {
+			if rules[i].safety != nil {
+				rules[i].safety(e, v, ev)
+			}
+		}
+		e.tidy(v)
 	default:
 		e.stats.Other++
 	}
+}
+
+// hear shows a position to the rules that judge alarm and status bits, ignition and recorder speed: of every position that passes
+// the gate's first test, located or not, in order of time.
+func (e *Engine) hear(v *vehicle, ev *ingest.Event) {
+	if ev.Time > ev.Received+e.snap.gate.future || ev.Time < v.heard {
+		return
+	}
+	for i := range rules {
+		if rules[i].position != nil {
+			rules[i].position(e, v, ev)
+		}
+	}
+	if ev.Time > v.heard { // of several at one time the first
+		v.received = ev.Received
+	}
+	alarm := ev.Position.Alarm
+	if ev.Time == v.heard { // of several at one time the bits of all
+		alarm |= v.alarm
+	}
+	v.heard, v.alarm, v.status = ev.Time, alarm, ev.Position.Status
 }
 
 // resolve looks up in the snapshot what the hot path needs of the vehicle's record.
@@ -216,6 +271,11 @@ func (e *Engine) resolve(v *vehicle) {
 // Finish judges what waits for a successor and, with close set, closes what is open with the note end_of_data; without, it
 // returns what is open as open. The vehicles are visited in the order in which they were first heard of.
 func (e *Engine) Finish(version uint64, close bool) []Violation {
+	return e.finishAt(version, close, 0)
+}
+
+// finishAt is Finish with the clock moved to the end of the data between the two.
+func (e *Engine) finishAt(version uint64, close bool, clock int64) []Violation {
 	e.out = e.out[:0]
 	e.takeRebased(version)
 	for slot := range e.store.count {
@@ -225,11 +285,17 @@ func (e *Engine) Finish(version uint64, close bool) []Violation {
 		}
 		e.version, e.mark = version, len(e.out)
 		e.flush(v)
+	}
+	e.version, e.mark = version, len(e.out)
+	e.fire(clock)
+	for slot := range e.store.count {
+		v := e.store.at(uint32(slot))
+		e.version, e.mark = version, len(e.out)
 		if v.side == 0 {
 			continue
 		}
 		for i := range rules {
-			if rules[i].end != nil {
+			if rules[i].end != nil && v.side != 0 {
 				rules[i].end(e, v, close)
 			}
 		}

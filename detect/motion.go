@@ -18,6 +18,8 @@ type moment struct {
 	spike   bool      // the speed is not to be believed
 	lone    bool      // a moving fix that belongs to the stop around it
 	newStop bool      // a stop begins with it
+	stood   bool      // the fix before belongs to a stop, and a segment leads here
+	stopped bool      // the fix before belonged to a stop
 	place   geo.Point // where fences judge it: the place of the stop for a fix of a stop
 	from    geo.Point // where they judged the fix before
 	hits    []int32   // the fences that hold place, by number in the snapshot
@@ -77,11 +79,14 @@ func (e *Engine) judge(v *vehicle, f *fix, spike, lone, broken bool) {
 	m := &e.moment
 	*m = moment{v: v, f: f, broken: broken, spike: spike, lone: lone, place: f.point(), hits: m.hits[:0]}
 	if v.judged.time != 0 && !broken {
+		m.stood = v.has(flagStopped)
 		m.segment = geo.Distance(v.judged.point(), m.place)
 		if m.from = v.judged.point(); v.has(flagStopped) && speedKnown(v.judged.speed) {
 			m.from = geo.Point{Lat: v.stopLat, Lon: v.stopLon}
 		}
 	}
+	m.stopped = !broken && v.has(flagStopped) && speedKnown(v.judged.speed)
+	e.settleCards(v, f, speedKnown(f.speed) && f.speed < s.moving)
 	if broken {
 		e.leaveCrowd(v)
 		v.set(flagStopped, false)
@@ -98,7 +103,6 @@ func (e *Engine) judge(v *vehicle, f *fix, spike, lone, broken bool) {
 			e.joinCrowd(v)
 		}
 		v.stoppedAt = f.time
-		v.takePendingCard()
 		m.place = geo.Point{Lat: v.stopLat, Lon: v.stopLon}
 	case lone:
 		m.place = geo.Point{Lat: v.stopLat, Lon: v.stopLon}

@@ -18,6 +18,9 @@ func Replay(snap *Snapshot, events []ingest.Event, close bool) ([]Violation, Sta
 		return cmp.Or(cmp.Compare(a.Time, b.Time), a.Vehicle.Compare(&b.Vehicle), cmp.Compare(a.Received, b.Received))
 	})
 	e := New(snap)
+	e.frozen = true
+	clock := e.lastClock(events)
+	e.foresee(events)
 	final := map[string]int{}
 	var out []Violation
 	keep := func(vs []Violation) {
@@ -37,10 +40,20 @@ func Replay(snap *Snapshot, events []ingest.Event, close bool) ([]Violation, Sta
 		keep(e.Process(events[:n], 0))
 		events = events[n:]
 	}
-	keep(e.Finish(0, close))
+	keep(e.finishAt(0, close, clock))
 	out = slices.DeleteFunc(out, func(v Violation) bool { return v.State == StateRetracted })
-	slices.SortFunc(out, func(a, b Violation) int {
-		return cmp.Or(cmp.Compare(a.Start, b.Start), strings.Compare(a.ID, b.ID))
-	})
+	slices.SortFunc(out, inList)
 	return out, e.Stats()
+}
+
+// inList orders violations by start and then id; of those that begin at one time an emergency is the first.
+func inList(a, b Violation) int {
+	return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(notEmergency(&a), notEmergency(&b)), strings.Compare(a.ID, b.ID))
+}
+
+func notEmergency(v *Violation) int {
+	if alarm, ok := v.Detail["alarm"].(map[string]any); ok && v.Kind == KindTerminalAlarm && alarm["bit"] == 0 {
+		return 0
+	}
+	return 1
 }

@@ -1,7 +1,6 @@
 package detect
 
 import (
-	"encoding/hex"
 	"math"
 
 	"lushao/ingest"
@@ -23,27 +22,6 @@ const yearMs = 365 * dayMs
 func overloadWeighing(e *Engine, v *vehicle, ev *ingest.Event) {
 	s := &e.snap.Settings.Overload
 	w := ev.Weighing
-	record := recordHash(w.Station, w.Record)
-	sd := e.sideOf(v)
-	kept := sd.weighed[:0]
-	earlier := 0
-	repeated := false
-	for _, o := range sd.weighed {
-		if ev.Time-o.time > yearMs {
-			continue
-		}
-		kept = append(kept, o)
-		repeated = repeated || o.record == record
-		if o.overload && o.time <= ev.Time {
-			earlier++
-		}
-	}
-	sd.weighed = kept
-	if repeated {
-		e.stats.Repeated++
-		return
-	}
-	sd.weighed = append(sd.weighed, weighed{record: record, time: ev.Time})
 	if !s.Enabled {
 		return
 	}
@@ -52,51 +30,36 @@ func overloadWeighing(e *Engine, v *vehicle, ev *ingest.Event) {
 		e.stats.Unjudged++
 		return
 	}
-	station := e.snap.stations[w.Station]
-	tolerance := e.tolerance(w, station)
+	tolerance := e.tolerance(w, e.snap.stations[w.Station])
 	gross := int64(w.GrossKg)
-	// In 1e-4, so that a tolerance with two decimals is exact.
-	if gross*10000 <= limit*(10000+tolerance) {
+	if !massOver(gross, limit, tolerance) {
 		return
 	}
-	sd.weighed[len(sd.weighed)-1].overload = true
-	at := span{start: ev.Time, driver: v.driver}
-	o := e.begin(v, KindOverload, &at, w.Station+"\x00"+w.Record)
-	o.State = StateClosed
-	o.End = ptr(Time(ev.Time))
-	lat, lon := w.Lat, w.Lon
-	if station != nil && (station.Lat != 0 || station.Lon != 0) {
-		lat, lon = station.Lat, station.Lon
+	sd := e.sideOf(v)
+	record := recordHash(w.Station, w.Record)
+	earlier := 0
+	for i := range sd.weighed {
+		switch o := &sd.weighed[i]; {
+		case o.record == record:
+			o.overload = true
+		case o.overload && o.time <= ev.Time:
+			earlier++
+		}
 	}
-	if lat != 0 || lon != 0 {
-		o.StartLat, o.StartLon, o.EndLat, o.EndLon = degrees(lat), degrees(lon), degrees(lat), degrees(lon)
-	}
+	o := e.beginWeighing(v, KindOverload, ev)
 	over := gross - limit
 	o.Measured, o.Limit, o.Unit = ptr(float64(gross)), ptr(float64(limit)), ptr("kg")
 	o.OverPct, o.Band = overPct(over, limit)
 	o.LimitSource = &source
-	o.Station = ptr(w.Station) // the event's own field is used again
 	o.Basis = []string{"overlimit", "overlimit-fine"}
 	if permit != nil {
 		o.Permit = &permit.Number
 		o.Basis = append(o.Basis, "overlimit-permit")
 	}
-	hash := weighingEvidence(ev)
-	o.EvidenceHash = hex.EncodeToString(hash[:])
-	o.Detail = map[string]any{
-		"record":              w.Record,
-		"over_kg":             over,
-		"fine_cny":            s.fine(over),
-		"tolerance_pct":       float64(tolerance) / 100,
-		"parties":             e.parties(v, o),
-		"overloads_last_year": earlier,
-	}
-	if axles, _, _ := e.build(v, w); axles != 0 {
-		o.Detail["axles"] = axles
-	}
-	if w.Method != ingest.MethodUnknown {
-		o.Detail["method"] = w.Method.String()
-	}
+	o.Detail["over_kg"] = over
+	o.Detail["fine_cny"] = s.fine(over)
+	o.Detail["tolerance_pct"] = float64(tolerance) / 100
+	o.Detail["overloads_last_year"] = earlier
 	e.emit(o)
 }
 

@@ -1,6 +1,10 @@
 package detect
 
-import "lushao/ingest"
+import (
+	"slices"
+
+	"lushao/ingest"
+)
 
 // Route deviation (不按规定线路行驶): outside of the corridors of all routes that are assigned to the vehicle: by the register, by a
 // valid waybill, by a valid permit. Where none is assigned nothing is judged. Basis: 晋城市城区方案三.7; 临县方案附件7（六）2.
@@ -78,7 +82,7 @@ const maxWaybills = 16
 // or without a beginning can't be told from others, or says nothing of when it is valid: it is archived only.
 func (e *Engine) waybill(v *vehicle, ev *ingest.Event) {
 	w := ev.Waybill
-	if w.Number == "" || w.Start == 0 {
+	if w.Number == "" || w.Start == 0 || e.frozen { // foreseen
 		return
 	}
 	sd := e.sideOf(v)
@@ -92,6 +96,28 @@ func (e *Engine) waybill(v *vehicle, ev *ingest.Event) {
 		kept = append(kept[:0], kept[1:]...)
 	}
 	sd.waybills = append(kept, waybill{number: w.Number, start: w.Start, end: w.End, route: w.Route})
+	noWaybillPapers(e, v)
+	e.tidy(v)
+}
+
+// foresee tells an engine whose clock stands still of all waybills that events bring, because a paper is valid from its start on and not
+// from when it became known. The events are in order of time.
+func (e *Engine) foresee(events []ingest.Event) {
+	for i := range events {
+		ev := &events[i]
+		if ev.Kind != ingest.KindWaybill || ev.Waybill.Number == "" || ev.Waybill.Start == 0 {
+			continue
+		}
+		hash := ev.Vehicle.Hash()
+		slot, ok := e.store.find(&ev.Vehicle, hash)
+		if !ok {
+			slot = e.store.add(&ev.Vehicle, hash)
+		}
+		w := ev.Waybill
+		sd := e.sideOf(e.store.at(slot))
+		sd.waybills = slices.DeleteFunc(sd.waybills, func(o waybill) bool { return o.number == w.Number })
+		sd.waybills = append(sd.waybills, waybill{number: w.Number, start: w.Start, end: w.End, route: w.Route})
+	}
 }
 
 const weekMs = 7 * dayMs

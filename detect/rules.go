@@ -8,6 +8,15 @@ type rule struct {
 	kind Kind
 	// fix sees every fix of a vehicle, in order of time.
 	fix func(e *Engine, m *moment)
+	// position sees every position that passes the gate's first test, located or not, in order of time, before its fix. Of
+	// positions of one time it sees all. What is in the vehicle is still of the position before.
+	position func(e *Engine, v *vehicle, ev *ingest.Event)
+	// safety sees every alarm of an assistance system.
+	safety func(e *Engine, v *vehicle, ev *ingest.Event)
+	// due is called when the clock has come to a time that was asked for with wakeAt; it looks at what itself asked for.
+	due func(e *Engine, v *vehicle, what wake, at int64)
+	// load asks for the wakes of a vehicle again, whose state was read back.
+	load func(e *Engine, v *vehicle)
 	// weighing sees every weighing of a vehicle.
 	weighing func(e *Engine, v *vehicle, ev *ingest.Event)
 	// rebase puts what is going on onto a new snapshot: numbers of fences change with it.
@@ -29,6 +38,26 @@ var rules = []rule{
 	{kind: KindRouteDeviation, fix: routeDeviationFix}, // taken on and ended with fence_exit
 	{kind: KindFenceStop, fix: fenceStopFix, rebase: stopsRebase, end: stopsEnd},
 	{kind: KindOverload, weighing: overloadWeighing},
+	{kind: KindFatigueContinuous, fix: fatigueFix, rebase: fatigueRebase, end: fatigueEnd}, // and the next four
+	{kind: KindFatigueNight},
+	{kind: KindFatigueDaily},
+	{kind: KindFatigueWeekly},
+	{kind: KindFatigueSevere},
+	{kind: KindNightDriving, fix: nightDrivingFix, rebase: nightDrivingRebase, end: nightDrivingEnd},
+	{kind: KindHundredTonne, weighing: hundredTonneWeighing},
+	{kind: KindOversize, weighing: oversizeWeighing},
+	{kind: KindPermitMismatch, weighing: permitMismatchWeighing},
+	{kind: KindNoWaybill, position: noWaybillPosition, fix: noWaybillFix, load: noWaybillPapers, rebase: noWaybillRebase, end: noWaybillEnd},
+	{kind: KindGoneDark, fix: goneDarkFix, position: goneDarkPosition, due: goneDarkDue, load: goneDarkLoad, end: goneDarkEnd},
+	{kind: KindOfflineDisplacement, fix: offlineFix, due: offlineDue, load: offlineLoad},
+	{kind: KindUnmonitoredRunning, weighing: unmonitoredWeighing, position: unmonitoredPosition, due: unmonitoredDue, load: unmonitoredLoad},
+	{kind: KindPositionConflict, weighing: conflictWeighing, due: conflictDue, load: conflictLoad},
+	{kind: KindFrozenPosition, fix: frozenFix, end: frozenEnd},
+	{kind: KindTerminalAlarm, position: alarmPosition, fix: alarmFix, end: alarmEnd}, // position and fix are those of all five
+	{kind: KindOvercrowding},
+	{kind: KindTampering, end: tamperingEnd},
+	{kind: KindDriverBehavior, safety: safetyEvent, due: safetyDue, load: safetyLoad, end: safetyEnd}, // and the next
+	{kind: KindCollisionRisk},
 }
 
 // Kinds lists the kinds of violations that the engine finds.

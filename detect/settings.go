@@ -33,7 +33,32 @@ type Settings struct {
 	UnfiledEntry    SwitchSettings          `yaml:"unfiled_entry"`
 	SectionSpeeding SectionSpeedingSettings `yaml:"section_speeding"`
 
-	Overload OverloadSettings `yaml:"overload"`
+	Driving           DrivingSettings       `yaml:"driving"`
+	FatigueContinuous FatigueSettings       `yaml:"fatigue_continuous"`
+	FatigueNight      FatigueSettings       `yaml:"fatigue_night"`
+	FatigueDaily      FatigueSumSettings    `yaml:"fatigue_daily"`
+	FatigueWeekly     FatigueSumSettings    `yaml:"fatigue_weekly"`
+	FatigueSevere     FatigueSevereSettings `yaml:"fatigue_severe"`
+	NightDriving      NightDrivingSettings  `yaml:"night_driving"`
+
+	Overload       OverloadSettings     `yaml:"overload"`
+	HundredTonne   HundredTonneSettings `yaml:"hundred_tonne"`
+	Oversize       OversizeSettings     `yaml:"oversize"`
+	PermitMismatch SwitchSettings       `yaml:"permit_mismatch"`
+	NoWaybill      NoWaybillSettings    `yaml:"no_waybill"`
+
+	Monitoring          MonitoringSettings          `yaml:"monitoring"`
+	GoneDark            GoneDarkSettings            `yaml:"gone_dark"`
+	OfflineDisplacement OfflineDisplacementSettings `yaml:"offline_displacement"`
+	UnmonitoredRunning  UnmonitoredRunningSettings  `yaml:"unmonitored_running"`
+	PositionConflict    PositionConflictSettings    `yaml:"position_conflict"`
+	FrozenPosition      FrozenPositionSettings      `yaml:"frozen_position"`
+
+	Tampering      TamperingSettings `yaml:"tampering"`
+	Overcrowding   SwitchSettings    `yaml:"overcrowding"`
+	TerminalAlarm  AlarmSettings     `yaml:"terminal_alarm"`
+	DriverBehavior SafetySettings    `yaml:"driver_behavior"`
+	CollisionRisk  SafetySettings    `yaml:"collision_risk"`
 }
 
 // GateSettings say when a position is a fix.
@@ -126,6 +151,49 @@ type SectionSpeedingSettings struct {
 	OffLine  float64 `yaml:"off_line_m"`
 }
 
+// DrivingSettings say what driving, a rest and a driver are, for all kinds of driving time.
+type DrivingSettings struct {
+	GapS            int      `yaml:"gap_s"`         // fixes farther apart are a gap
+	GapSpeed        float64  `yaml:"gap_speed_kmh"` // at which the way of a gap is taken to be driven
+	RestS           int      `yaml:"rest_s"`
+	CardWindowS     int      `yaml:"card_window_s"`     // a card counts that is put in so long after a stopped fix at most
+	SumsWithoutCard bool     `yaml:"sums_without_card"` // daily and weekly, of vehicles
+	Classes         []string `yaml:"classes"`           // whose driving time is counted
+}
+
+// FatigueSettings are those of a kind that looks at the stretch.
+type FatigueSettings struct {
+	Enabled bool     `yaml:"enabled"`
+	LimitS  int      `yaml:"limit_s"`
+	Classes []string `yaml:"classes"`
+}
+
+// FatigueSumSettings are those of a rolling sum.
+type FatigueSumSettings struct {
+	Enabled bool     `yaml:"enabled"`
+	LimitS  int      `yaml:"limit_s"`
+	WindowS int      `yaml:"window_s"`
+	Classes []string `yaml:"classes"`
+}
+
+// FatigueSevereSettings are those of the kind fatigue_severe.
+type FatigueSevereSettings struct {
+	Enabled   bool     `yaml:"enabled"`
+	LimitS    int      `yaml:"limit_s"`
+	RepeatedS int      `yaml:"repeated_s"` // the second fatigue_continuous so long after the first at most
+	Classes   []string `yaml:"classes"`
+}
+
+// NightDrivingSettings are those of the kind night_driving.
+type NightDrivingSettings struct {
+	Enabled    bool                     `yaml:"enabled"`
+	Speed      float64                  `yaml:"speed_kmh"`
+	SustainedS int                      `yaml:"sustained_s"`
+	LightS     int                      `yaml:"light_s"` // a stop as long breaks what is not yet sustained
+	StopS      int                      `yaml:"stop_s"`  // a stop as long ends it
+	Windows    map[string]NightSettings `yaml:"windows"` // by class
+}
+
 // OverloadSettings are those of the kind overload. Limits are by number of axles; 6 stands for 6 and more.
 type OverloadSettings struct {
 	Enabled         bool        `yaml:"enabled"`
@@ -139,9 +207,33 @@ type OverloadSettings struct {
 	FineMax         int         `yaml:"fine_max_cny"`
 }
 
+// HundredTonneSettings are those of the kind hundred_tonne.
+type HundredTonneSettings struct {
+	Enabled bool `yaml:"enabled"`
+	LimitKg int  `yaml:"limit_kg"` // from this on
+}
+
+// NoWaybillSettings are those of the kind no_waybill.
+type NoWaybillSettings struct {
+	Enabled bool `yaml:"enabled"`
+	MovingS int  `yaml:"moving_s"` // summed
+	StopS   int  `yaml:"stop_s"`   // a stop that ends it
+}
+
+// OversizeSettings are those of the kind oversize. The tolerances, which hold for permit_mismatch too, are for stations that have none
+// of their own.
+type OversizeSettings struct {
+	Enabled           bool `yaml:"enabled"`
+	LengthMm          int  `yaml:"length_mm"`
+	WidthMm           int  `yaml:"width_mm"`
+	HeightMm          int  `yaml:"height_mm"`
+	ToleranceMm       int  `yaml:"tolerance_mm"` // of length and width
+	HeightToleranceMm int  `yaml:"height_tolerance_mm"`
+}
+
 // DefaultSettings returns the rule book's own numbers.
 func DefaultSettings() Settings {
-	return Settings{
+	s := Settings{
 		Gate:     GateSettings{FutureS: 300, MinLon: 73.55, MaxLon: 135.1, MinLat: 3.85, MaxLat: 53.56, MaxSpeed: 220, JumpSpeed: 200, JumpsToAccept: 3},
 		Movement: MovementSettings{Moving: 5, StopRadius: 200, RunGapS: 300},
 		Night:    NightSettings{From: "22:00", To: "06:00"},
@@ -156,11 +248,28 @@ func DefaultSettings() Settings {
 		RouteDeviation:  OutsideSettings{Enabled: true, Fixes: 2, SustainedS: 60, Outside: 0},
 		UnfiledEntry:    SwitchSettings{Enabled: true},
 		SectionSpeeding: SectionSpeedingSettings{Enabled: true, SegmentS: 60, OffLine: 200},
+		Driving: DrivingSettings{GapS: 600, GapSpeed: 100, RestS: 1200, CardWindowS: 300,
+			Classes: []string{"coach_line", "coach_charter", "coach_tour", "hazmat", "heavy_truck", "truck", "dump_truck", "school_bus"}},
+		FatigueContinuous: FatigueSettings{Enabled: true, LimitS: 4 * 3600,
+			Classes: []string{"coach_line", "coach_charter", "coach_tour", "hazmat", "heavy_truck", "truck", "dump_truck", "school_bus"}},
+		FatigueNight:  FatigueSettings{Enabled: true, LimitS: 2 * 3600, Classes: []string{"coach_line", "coach_charter", "coach_tour"}},
+		FatigueDaily:  FatigueSumSettings{Enabled: true, LimitS: 8 * 3600, WindowS: 86400, Classes: []string{"coach_line", "coach_charter", "coach_tour"}},
+		FatigueWeekly: FatigueSumSettings{Enabled: true, LimitS: 44 * 3600, WindowS: 7 * 86400, Classes: []string{"coach_line", "coach_charter", "coach_tour"}},
+		FatigueSevere: FatigueSevereSettings{Enabled: true, LimitS: 8 * 3600, RepeatedS: 86400, Classes: []string{"heavy_truck"}},
+		NightDriving: NightDrivingSettings{Enabled: true, Speed: 20, SustainedS: 300, LightS: 300, StopS: 1200,
+			Windows: map[string]NightSettings{"coach_line": {From: "02:00", To: "05:00"}, "coach_charter": {From: "02:00", To: "05:00"}, "coach_tour": {From: "02:00", To: "05:00"}}},
 		Overload: OverloadSettings{Enabled: true,
 			Truck:           map[int]int{2: 18000, 3: 25000, 4: 31000, 5: 43000, 6: 49000},
 			Combination:     map[int]int{2: 27000, 3: 27000, 4: 36000, 5: 43000, 6: 49000},
 			SingleDriveAxle: 46000, DynamicPct: 5, StaticPct: 0, FineFreeKg: 1000, FinePerTonne: 500, FineMax: 30000},
+		HundredTonne:   HundredTonneSettings{Enabled: true, LimitKg: 100000},
+		Oversize:       OversizeSettings{Enabled: true, LengthMm: 18100, WidthMm: 2550, HeightMm: 4000, ToleranceMm: 100, HeightToleranceMm: 20},
+		PermitMismatch: SwitchSettings{Enabled: true},
+		NoWaybill:      NoWaybillSettings{Enabled: true, MovingS: 600, StopS: 7200},
 	}
+	s.defaultMonitoring()
+	s.defaultAlarms()
+	return s
 }
 
 // ParseSettings reads rules.yaml: what it names replaces the default. An unknown name or a bad value is an error with its
@@ -242,6 +351,44 @@ func (s *Settings) Validate() error {
 	check(s.FenceStop.CrowdRadius >= 0 && s.FenceStop.CrowdRadius <= maxCrowdRadius, "fence_stop.crowd_radius_m: %v; from 0 to %d", s.FenceStop.CrowdRadius, maxCrowdRadius)
 	seconds("section_speeding.segment_s", s.SectionSpeeding.SegmentS)
 	metres("section_speeding.off_line_m", s.SectionSpeeding.OffLine)
+	seconds("driving.gap_s", s.Driving.GapS)
+	seconds("driving.rest_s", s.Driving.RestS)
+	check(s.Driving.RestS > 0, "driving.rest_s: %d; greater than 0", s.Driving.RestS)
+	seconds("driving.card_window_s", s.Driving.CardWindowS)
+	speed("driving.gap_speed_kmh", s.Driving.GapSpeed)
+	check(s.Driving.GapSpeed >= 1, "driving.gap_speed_kmh: %v; 1 km/h or more", s.Driving.GapSpeed)
+	classes := func(name string, list []string) {
+		for _, c := range list {
+			_, ok := ParseClass(c)
+			check(ok, "%s: %q is no class", name, c)
+		}
+	}
+	classes("driving.classes", s.Driving.Classes)
+	for _, f := range []struct {
+		name    string
+		limit   int
+		classes []string
+	}{{"fatigue_continuous", s.FatigueContinuous.LimitS, s.FatigueContinuous.Classes}, {"fatigue_night", s.FatigueNight.LimitS, s.FatigueNight.Classes},
+		{"fatigue_daily", s.FatigueDaily.LimitS, s.FatigueDaily.Classes}, {"fatigue_weekly", s.FatigueWeekly.LimitS, s.FatigueWeekly.Classes},
+		{"fatigue_severe", s.FatigueSevere.LimitS, s.FatigueSevere.Classes}} {
+		seconds(f.name+".limit_s", f.limit)
+		classes(f.name+".classes", f.classes)
+	}
+	seconds("fatigue_daily.window_s", s.FatigueDaily.WindowS)
+	seconds("fatigue_weekly.window_s", s.FatigueWeekly.WindowS)
+	seconds("fatigue_severe.repeated_s", s.FatigueSevere.RepeatedS)
+	speed("night_driving.speed_kmh", s.NightDriving.Speed)
+	seconds("night_driving.sustained_s", s.NightDriving.SustainedS)
+	seconds("night_driving.light_s", s.NightDriving.LightS)
+	seconds("night_driving.stop_s", s.NightDriving.StopS)
+	for c, w := range s.NightDriving.Windows {
+		_, ok := ParseClass(c)
+		check(ok, "night_driving.windows: %q is no class", c)
+		for name, v := range map[string]string{"from": w.From, "to": w.To} {
+			_, err := parseClock(v)
+			check(err == nil, "night_driving.windows.%s.%s: %q; hh:mm", c, name, v)
+		}
+	}
 	for name, table := range map[string]map[int]int{"truck_kg": s.Overload.Truck, "combination_kg": s.Overload.Combination} {
 		for axles, kg := range table {
 			check(axles >= 2 && axles <= 6, "overload.%s: %d axles; from 2 to 6, 6 standing for 6 and more", name, axles)
@@ -253,6 +400,20 @@ func (s *Settings) Validate() error {
 		check(v >= 0 && v <= 100, "overload.%s: %v; from 0 to 100", name, v)
 	}
 	check(s.Overload.FineFreeKg >= 0 && s.Overload.FinePerTonne >= 0 && s.Overload.FineMax >= 0, "overload: fines must not be negative")
+	check(s.HundredTonne.LimitKg > 0 && s.HundredTonne.LimitKg <= 1_000_000, "hundred_tonne.limit_kg: %d kg; from 1 to 1000000", s.HundredTonne.LimitKg)
+	for _, mm := range []struct {
+		name string
+		v    int
+	}{{"length_mm", s.Oversize.LengthMm}, {"width_mm", s.Oversize.WidthMm}, {"height_mm", s.Oversize.HeightMm}} {
+		check(mm.v > 0 && mm.v <= 100_000, "oversize.%s: %d mm; from 1 to 100000", mm.name, mm.v)
+	}
+	seconds("no_waybill.moving_s", s.NoWaybill.MovingS)
+	seconds("no_waybill.stop_s", s.NoWaybill.StopS)
+	check(s.NoWaybill.StopS > 0, "no_waybill.stop_s: 0; greater than 0")
+	check(s.Oversize.ToleranceMm >= 0 && s.Oversize.ToleranceMm <= 10_000, "oversize.tolerance_mm: %d; from 0 to 10000", s.Oversize.ToleranceMm)
+	check(s.Oversize.HeightToleranceMm >= 0 && s.Oversize.HeightToleranceMm <= 10_000, "oversize.height_tolerance_mm: %d; from 0 to 10000", s.Oversize.HeightToleranceMm)
+	s.validateMonitoring(check)
+	s.validateAlarms(seconds)
 	return errors.Join(errs...)
 }
 

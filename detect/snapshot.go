@@ -46,9 +46,16 @@ type Snapshot struct {
 	gate     gateLimits
 	moving   uint16 // 0.1 km/h
 	night    hours
+	driving  drivingRules
+	resting  nightRules
 	spike    uint16             // 0.1 km/h
 	classCap [classCount]uint32 // 0.01 km/h; 0 none
 	hazmat   struct{ expressway, other, unknown uint32 }
+
+	monitored              ClassSet
+	darkSpeed, frozenSpeed uint16 // 0.1 km/h
+	frozenPlace            int32  // 1e-6 degree
+	frozenMileage          uint32 // 0.1 km
 }
 
 // fence is a fence as the engine uses it.
@@ -241,11 +248,18 @@ func (s *Snapshot) compileSettings() {
 	s.spike = tenth(s.Settings.Speeding.Spike)
 	s.night.from, _ = parseClock(s.Settings.Night.From) // Validate has seen them
 	s.night.to, _ = parseClock(s.Settings.Night.To)
+	s.driving, s.resting = compileDriving(&s.Settings, s.night), compileNightDriving(&s.Settings)
 	for name, kmh := range s.Settings.Speeding.ClassCap {
 		c, _ := ParseClass(name)
 		s.classCap[c] = hundredth(kmh)
 	}
 	h := s.Settings.Speeding.HazmatCap
+	for _, name := range s.Settings.Monitoring.Classes {
+		c, _ := ParseClass(name)
+		s.monitored = s.monitored.With(c)
+	}
+	s.darkSpeed, s.frozenSpeed = tenth(s.Settings.GoneDark.MinSpeed), tenth(s.Settings.FrozenPosition.MinSpeed)
+	s.frozenPlace, s.frozenMileage = micro(s.Settings.FrozenPosition.Place), uint32(tenth(s.Settings.FrozenPosition.MileageKm))
 	s.hazmat.expressway, s.hazmat.other, s.hazmat.unknown = hundredth(h.Expressway), hundredth(h.Other), hundredth(h.Unknown)
 }
 

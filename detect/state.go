@@ -55,25 +55,35 @@ type vehicle struct {
 	generation uint32 // of the snapshot that the next fields were looked up in
 	maxSpeed   uint16 // 0.1 km/h, of the register; 0 unknown
 	class      Class
-	flags      uint8
+	said       uint8 // what the last position that was heard said, see rule_terminal_alarm.go
+	flags      uint16
+	slot       uint32 // where it is in the store
 	side       uint32 // number of the side record; 0 none
 	driver     uint32 // number of the driver in Engine.drivers; 0 unknown
 	pending    uint32 // number of the driver whose card counts at the next stop
 	stoppedAt  int64  // time of the last stopped fix; 0 none
+
+	// Of the last position that passed the gate's first test, located or not; heard 0: none yet.
+	heard    int64 // its time
+	received int64 // when it came
+	alarm    uint32
+	status   uint32
 }
 
 const (
-	flagStopped    uint8 = 1 << iota // the last judged fix belongs to a stop
-	flagPending                      // pending is set
-	flagRegistered                   // in the register of the snapshot
-	flagBound                        // fences or permits of the snapshot may bound it
-	flagRouted                       // the snapshot may assign routes to it
-	flagCrowd                        // its stop is in Engine.crowd
-	flagPassing                      // a gate of a section may be passed on the segment to the last judged fix
+	flagStopped    uint16 = 1 << iota // the last judged fix belongs to a stop
+	flagPending                       // pending is set
+	flagRegistered                    // in the register of the snapshot
+	flagBound                         // fences or permits of the snapshot may bound it
+	flagRouted                        // the snapshot may assign routes to it
+	flagCrowd                         // its stop is in Engine.crowd
+	flagPassing                       // a gate of a section may be passed on the segment to the last judged fix
+	flagDark                          // the last judged fix is one after which silence is suspicious
+	flagDarkWake                      // a wake for that was asked for
 )
 
-func (v *vehicle) has(f uint8) bool { return v.flags&f != 0 }
-func (v *vehicle) set(f uint8, on bool) {
+func (v *vehicle) has(f uint16) bool { return v.flags&f != 0 }
+func (v *vehicle) set(f uint16, on bool) {
 	if on {
 		v.flags |= f
 	} else {
@@ -91,16 +101,39 @@ type side struct {
 	stops    []stopCase
 	sections []sectionCase
 	waybills []waybill
-	weighed  []weighed
+
+	cards   []cardChange
+	fatigue []fatigueCase
+	nights  []nightRun
+
+	weighed []weighed
+	bills   []billCase
+
+	dark        []darkCase
+	offline     []offlineCase
+	frozen      []frozenCase
+	unmonitored []unmonitoredCase
+	conflicts   []conflictCase
+
+	alarms    []alarmCase
+	tampering []tamperCase
+	safety    []safetyCase
 }
 
 func (s *side) empty() bool {
-	return len(s.jumps) == 0 && len(s.speeding) == 0 && len(s.fences) == 0 && len(s.outside) == 0 && len(s.stops) == 0 &&
-		len(s.sections) == 0 && len(s.waybills) == 0 && len(s.weighed) == 0
+	return len(s.cards) == 0 && len(s.fatigue) == 0 && len(s.nights) == 0 && len(s.jumps) == 0 && len(s.speeding) == 0 && len(s.fences) == 0 && len(s.outside) == 0 && len(s.stops) == 0 &&
+		len(s.sections) == 0 && len(s.waybills) == 0 && len(s.weighed) == 0 && len(s.bills) == 0 &&
+		len(s.dark) == 0 && len(s.offline) == 0 && len(s.frozen) == 0 && len(s.unmonitored) == 0 && len(s.conflicts) == 0 &&
+		len(s.alarms) == 0 && len(s.tampering) == 0 && len(s.safety) == 0
 }
 
 // extend counts a fix for everything that goes on.
 func (s *side) extend(f *fix, segment float64) {
+	for i := range s.bills {
+		if s.bills[i].summing {
+			s.bills[i].span.extend(f, segment)
+		}
+	}
 	for i := range s.speeding {
 		s.speeding[i].span.extend(f, segment)
 	}
@@ -116,6 +149,15 @@ func (s *side) extend(f *fix, segment float64) {
 	for i := range s.sections {
 		s.sections[i].span.extend(f, segment)
 	}
+	for i := range s.fatigue {
+		s.fatigue[i].span.extend(f, segment)
+	}
+	for i := range s.nights {
+		s.nights[i].span.extend(f, segment)
+	}
+	for i := range s.frozen {
+		s.frozen[i].span.extend(f, segment)
+	}
 }
 
 // slabSize is the number of vehicles in one allocation. State never moves: a bigger table is a bigger list of slabs.
@@ -125,6 +167,7 @@ const slabSize = 1024
 // map it saves most of the cache misses, which are what a look-up among a million vehicles costs.
 type store struct {
 	slabs   [][]vehicle
+	duties  [][]duty // what each vehicle has driven without a card, slab by slab
 	count   int
 	entries []uint64 // upper half: upper half of the hash; lower half: slot + 1; 0 free
 	mask    uint64
@@ -133,6 +176,8 @@ type store struct {
 func newStore() store { return store{entries: make([]uint64, 1024), mask: 1023} }
 
 func (s *store) at(slot uint32) *vehicle { return &s.slabs[slot/slabSize][slot%slabSize] }
+
+func (s *store) dutyAt(slot uint32) *duty { return &s.duties[slot/slabSize][slot%slabSize] }
 
 // find returns the slot of a vehicle.
 func (s *store) find(id *ingest.Vehicle, hash uint64) (slot uint32, ok bool) {
@@ -157,10 +202,11 @@ func (s *store) add(id *ingest.Vehicle, hash uint64) uint32 {
 	}
 	if s.count == len(s.slabs)*slabSize {
 		s.slabs = append(s.slabs, make([]vehicle, slabSize))
+		s.duties = append(s.duties, make([]duty, slabSize))
 	}
 	slot := uint32(s.count)
 	s.count++
-	s.at(slot).id = *id
+	s.at(slot).id, s.at(slot).slot = *id, slot
 	s.put(hash, slot)
 	return slot
 }

@@ -22,6 +22,35 @@ const (
 	KindRouteDeviation  Kind = "route_deviation"
 	KindUnfiledEntry    Kind = "unfiled_entry"
 	KindOverload        Kind = "overload"
+	KindHundredTonne    Kind = "hundred_tonne"
+	KindOversize        Kind = "oversize"
+	KindPermitMismatch  Kind = "permit_mismatch"
+	KindNoWaybill       Kind = "no_waybill"
+
+	KindGoneDark            Kind = "gone_dark"
+	KindOfflineDisplacement Kind = "offline_displacement"
+	KindUnmonitoredRunning  Kind = "unmonitored_running"
+	KindPositionConflict    Kind = "position_conflict"
+	KindFrozenPosition      Kind = "frozen_position"
+)
+
+// Bits of the terminal and alarms of assistance systems.
+const (
+	KindTampering      Kind = "tampering"
+	KindOvercrowding   Kind = "overcrowding"
+	KindDriverBehavior Kind = "driver_behavior"
+	KindCollisionRisk  Kind = "collision_risk"
+	KindTerminalAlarm  Kind = "terminal_alarm"
+)
+
+// Driving time.
+const (
+	KindFatigueContinuous Kind = "fatigue_continuous"
+	KindFatigueNight      Kind = "fatigue_night"
+	KindFatigueDaily      Kind = "fatigue_daily"
+	KindFatigueWeekly     Kind = "fatigue_weekly"
+	KindFatigueSevere     Kind = "fatigue_severe"
+	KindNightDriving      Kind = "night_driving"
 )
 
 // State is where a violation stands.

@@ -1,0 +1,21 @@
+package detect
+
+import "lushao/ingest"
+
+// NewFrozen makes an engine as Replay has one: its clock stands still until FinishAt.
+func NewFrozen(snap *Snapshot) *Engine {
+	e := New(snap)
+	e.frozen = true
+	return e
+}
+
+// Foresee tells an engine of NewFrozen of the papers that events bring; the events are in order of time.
+func (e *Engine) Foresee(events []ingest.Event) { e.foresee(events) }
+
+// FinishAt ends what NewFrozen began.
+func (e *Engine) FinishAt(version uint64, close bool, events []ingest.Event) []Violation {
+	return e.finishAt(version, close, e.lastClock(events))
+}
+
+// InList is the order of Replay.
+var InList = inList
