@@ -41,6 +41,8 @@ type mark struct {
 	speed    uint16
 }
 
+func (m *mark) point() geo.Point { return geo.Point{Lat: m.lat, Lon: m.lon} }
+
 // vehicle is the state of one vehicle: flat, without pointers, of a fixed size. What only few vehicles have at a time is
 // in a side record.
 type vehicle struct {

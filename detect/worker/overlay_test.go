@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -217,6 +218,7 @@ func TestVehicleOfAPlatformIsJudged(t *testing.T) {
 		t.Fatal(err)
 	}
 	vs := r.violations()
+	vs = slices.DeleteFunc(vs, func(v detect.Violation) bool { return v.Kind == detect.KindNoWaybill }) // it has none, and is found without too
 	if len(vs) == 0 {
 		t.Fatal("no violation")
 	}
