@@ -93,16 +93,21 @@ func (a *API) getViolation(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	// A version never changes, but a newer one may come: it may be kept, and must be asked about again.
-	tag := fmt.Sprintf(`"%s-%d"`, strings.Map(tagRune, v.ID), v.Version)
+	writeVersion(w, r, v.ID, v.Version, v)
+	return nil
+}
+
+// writeVersion answers with a record, or that the caller has it already. A version never changes, but a newer one may come: it may
+// be kept, and must be asked about again.
+func writeVersion(w http.ResponseWriter, r *http.Request, id string, version uint64, record any) {
+	tag := fmt.Sprintf(`"%s-%d"`, strings.Map(tagRune, id), version)
 	w.Header().Set("ETag", tag)
 	w.Header().Set("Cache-Control", "private, no-cache")
 	if etagMatches(r.Header.Get("If-None-Match"), tag) {
 		w.WriteHeader(http.StatusNotModified)
-		return nil
+		return
 	}
-	httpx.WriteJSON(w, http.StatusOK, v)
-	return nil
+	httpx.WriteJSON(w, http.StatusOK, record)
 }
 
 // tagRune keeps what may stand in an ETag.

@@ -1,9 +1,7 @@
 package api
 
 import (
-	"fmt"
 	"net/http"
-	"strings"
 
 	"lushao/enforce/store"
 	"lushao/internal/httpx"
@@ -63,14 +61,7 @@ func (a *API) getVisit(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	tag := fmt.Sprintf(`"%s-%d"`, strings.Map(tagRune, v.ID), v.Version)
-	w.Header().Set("ETag", tag)
-	w.Header().Set("Cache-Control", "private, no-cache")
-	if etagMatches(r.Header.Get("If-None-Match"), tag) {
-		w.WriteHeader(http.StatusNotModified)
-		return nil
-	}
-	httpx.WriteJSON(w, http.StatusOK, v)
+	writeVersion(w, r, v.ID, v.Version, v)
 	return nil
 }
 

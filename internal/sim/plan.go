@@ -44,20 +44,25 @@ func nightNear(a, b int64) (changes, night bool) {
 	return changes, night
 }
 
-// longestTrip bounds how long a trip can take, in seconds.
-const longestTrip = 10800
+const (
+	longestTrip  = 10800 // bounds how long a trip can take, in seconds
+	clearOfNight = 900   // seconds between a trip for speeding and a change of day and night; a trip may take longer than was planned
+)
 
 // choose lays out a trip from where the vehicle stands, now and then one that is made for a violation.
 func (t *track) choose(now int64) *trip {
-	changes, night := nightNear(now-900, now+longestTrip)
+	_, night := nightNear(now-clearOfNight, now+longestTrip)
 	if now >= t.blindUntil+clearOfBlind {
 		for _, kind := range violationOrder {
-			if !t.due[kind] || kind == detect.KindSpeeding && changes {
+			if !t.due[kind] {
 				continue
 			}
+			dark := night
+			if kind == detect.KindSpeeding {
+				dark = isNight(now)
+			}
 			for range 16 {
-				p := t.violating(kind, night)
-				if p != nil && (t.end == 0 || now+p.seconds(p.over) <= t.end-clearOfEnd) && p.seconds(p.vertices()) <= longestTrip {
+				if p := t.violating(kind, dark); p != nil && t.fits(p, now) {
 					return p
 				}
 			}
@@ -74,6 +79,20 @@ func (t *track) choose(now int64) *trip {
 		return p
 	}
 	return nil
+}
+
+// fits reports whether a trip made for a violation has the time that it needs. A trip for speeding is laid out for one limit: it
+// keeps clear of where night begins and ends.
+func (t *track) fits(p *trip, now int64) bool {
+	need := p.seconds(p.vertices())
+	if need > longestTrip || t.end != 0 && now+p.seconds(p.over) > t.end-clearOfEnd {
+		return false
+	}
+	if p.kind != detect.KindSpeeding {
+		return true
+	}
+	changes, _ := nightNear(now-clearOfNight, now+need+clearOfNight)
+	return !changes
 }
 
 // draw decides for each kind whether the next trip is to be made for it. What finds no room stays due.
