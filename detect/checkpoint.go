@@ -14,7 +14,7 @@ import (
 // name, not by number, so that it can be read with another snapshot and in any grouping. Numbers are little-endian.
 //
 // stateVersion changes with the layout. A state of another version is refused: the caller then goes back in the log.
-const stateVersion = 4
+const stateVersion = 5
 
 // ErrStateVersion says that a checkpoint was written by another version of the engine.
 var ErrStateVersion = errors.New("checkpoint: written by another version of the engine")
@@ -76,6 +76,7 @@ func (e *Engine) writeVehicle(w *stateWriter, v *vehicle) {
 	w.u32(v.alarm)
 	w.u32(v.status)
 	w.u8(v.said)
+	w.u64(uint64(v.newest))
 	e.writeDriver(w, v.driver)
 	e.writeDriver(w, v.pending)
 	e.writeDuties(w, v)
@@ -175,6 +176,7 @@ func (e *Engine) writeVehicle(w *stateWriter, v *vehicle) {
 	e.writeAlarms(w, sd)
 	e.writeTampering(w, sd)
 	e.writeSafety(w, sd)
+	e.writeLate(w, sd)
 }
 
 func (e *Engine) readVehicle(r *stateReader) {
@@ -200,6 +202,7 @@ func (e *Engine) readVehicle(r *stateReader) {
 	v.stopLat, v.stopLon = int32(r.u32()), int32(r.u32())
 	v.flags, v.stoppedAt = r.u16(), int64(r.u64())
 	v.heard, v.received, v.alarm, v.status, v.said = int64(r.u64()), int64(r.u64()), r.u32(), r.u32(), r.u8()
+	v.newest = int64(r.u64())
 	v.driver, v.pending = e.readDriver(r), e.readDriver(r)
 	e.resolve(v)
 	e.readDuties(r, v)
@@ -289,6 +292,7 @@ func (e *Engine) readVehicle(r *stateReader) {
 	e.readAlarms(r, sd)
 	e.readTampering(r, sd)
 	e.readSafety(r, sd)
+	e.readLate(r, v, sd)
 	if r.err == nil {
 		outsideRebase(e, v, sd, nil) // asks for the waybills
 	}

@@ -18,6 +18,7 @@ const (
 	wakeUnmonitored                 // a weighing without positions is decided, or forgotten
 	wakeConflict                    // a conflict with a station is forgotten
 	wakeSafety                      // the last start of an assistance system's alarm runs out
+	wakeLate                        // it is to be judged again, see late.go
 )
 
 // timer asks for a vehicle to be looked at when the clock has come to a time. Of equal times the one that was asked for first fires
@@ -94,6 +95,7 @@ func (e *Engine) fire(now int64) {
 		if v.generation != e.snap.generation {
 			e.resolve(v)
 		}
+		e.lateDue(v, t.what, t.at)
 		for i := range rules {
 			if rules[i].due != nil {
 				rules[i].due(e, v, t.what, t.at)

@@ -39,6 +39,7 @@ func violationID(v *ingest.Vehicle, kind Kind, start int64, subject string) stri
 // begin makes the record of a violation with all that does not depend on its kind. The record stays in the engine until
 // finish.
 func (e *Engine) begin(v *vehicle, kind Kind, s *span, subject string) *Violation {
+	e.touched(v)
 	o := &Violation{ID: violationID(&v.id, kind, s.start, subject), Kind: kind, Plate: v.id.Plate(), Color: v.id.Color,
 		Class: v.class.String(), Start: Time(s.start), RuleVersion: e.snap.RuleVersion, Notes: []string{}, Detail: map[string]any{}}
 	if r := e.snap.register[v.id]; r != nil {

@@ -49,6 +49,7 @@ type Engine struct {
 	gapFrom     int64 // since when the gap that leads to the fix is taken for standing
 
 	conflicts map[string][]stationConflict // by station: of vehicles with their weighings there
+	late      []uint32                     // slots of vehicles to be judged again
 
 	visits        []Visit
 	rebasedVisits []Visit
@@ -186,6 +187,9 @@ func (e *Engine) apply(v *vehicle, ev *ingest.Event) {
 		e.resolve(v)
 	}
 	e.advance(ev)
+	if !e.frozen {
+		e.order(v, ev)
+	}
 	switch ev.Kind {
 	case ingest.KindPosition:
 		e.hear(v, ev)
@@ -288,6 +292,12 @@ func (e *Engine) finishAt(version uint64, close bool, clock int64) []Violation {
 	}
 	e.version, e.mark = version, len(e.out)
 	e.fire(clock)
+	e.endAll(version, close)
+	return e.out
+}
+
+// endAll calls what closes, or shows as open, what goes on.
+func (e *Engine) endAll(version uint64, close bool) {
 	for slot := range e.store.count {
 		v := e.store.at(uint32(slot))
 		e.version, e.mark = version, len(e.out)
@@ -300,5 +310,4 @@ func (e *Engine) finishAt(version uint64, close bool, clock int64) []Violation {
 			}
 		}
 	}
-	return e.out
 }

@@ -19,3 +19,9 @@ func (e *Engine) FinishAt(version uint64, close bool, events []ingest.Event) []V
 
 // InList is the order of Replay.
 var InList = inList
+
+// RejudgeAtEnd is Rejudge at the end of all data, as Replay ends: nothing waits for a successor any more.
+func RejudgeAtEnd(snap *Snapshot, events []ingest.Event, of ingest.Vehicle) []Violation {
+	vs, _ := rejudge(snap, events, of, func(e *Engine) []Violation { return e.finishAt(0, false, e.lastClock(events)) })
+	return vs
+}

@@ -14,9 +14,7 @@ import (
 //
 // events stand in the order of arrival; the slice is sorted in place.
 func Replay(snap *Snapshot, events []ingest.Event, close bool) ([]Violation, Stats) {
-	slices.SortStableFunc(events, func(a, b ingest.Event) int {
-		return cmp.Or(cmp.Compare(a.Time, b.Time), a.Vehicle.Compare(&b.Vehicle), cmp.Compare(a.Received, b.Received))
-	})
+	sortByTime(events)
 	e := New(snap)
 	e.frozen = true
 	clock := e.lastClock(events)
@@ -44,6 +42,13 @@ func Replay(snap *Snapshot, events []ingest.Event, close bool) ([]Violation, Sta
 	out = slices.DeleteFunc(out, func(v Violation) bool { return v.State == StateRetracted })
 	slices.SortFunc(out, inList)
 	return out, e.Stats()
+}
+
+// sortByTime puts events, which stand in the order of arrival, into the order in which they are judged.
+func sortByTime(events []ingest.Event) {
+	slices.SortStableFunc(events, func(a, b ingest.Event) int {
+		return cmp.Or(cmp.Compare(a.Time, b.Time), a.Vehicle.Compare(&b.Vehicle), cmp.Compare(a.Received, b.Received))
+	})
 }
 
 // inList orders violations by start and then id; of those that begin at one time an emergency is the first.

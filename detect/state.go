@@ -70,6 +70,8 @@ type vehicle struct {
 	received int64 // when it came
 	alarm    uint32
 	status   uint32
+
+	newest int64 // time of the newest event of any kind, see late.go
 }
 
 const (
@@ -120,13 +122,15 @@ type side struct {
 	alarms    []alarmCase
 	tampering []tamperCase
 	safety    []safetyCase
+
+	late []lateCase
 }
 
 func (s *side) empty() bool {
 	return len(s.cards) == 0 && len(s.fatigue) == 0 && len(s.nights) == 0 && len(s.jumps) == 0 && len(s.speeding) == 0 && len(s.fences) == 0 && len(s.outside) == 0 && len(s.stops) == 0 &&
 		len(s.sections) == 0 && len(s.waybills) == 0 && len(s.weighed) == 0 && len(s.bills) == 0 &&
 		len(s.dark) == 0 && len(s.offline) == 0 && len(s.frozen) == 0 && len(s.unmonitored) == 0 && len(s.conflicts) == 0 &&
-		len(s.alarms) == 0 && len(s.tampering) == 0 && len(s.safety) == 0
+		len(s.alarms) == 0 && len(s.tampering) == 0 && len(s.safety) == 0 && len(s.late) == 0
 }
 
 // extend counts a fix for everything that goes on.
