@@ -112,3 +112,64 @@ func comparable(v *Violation) []byte {
 	}
 	return b
 }
+
+// CorrectVisits is Correct for visits.
+func CorrectVisits(recorded, judged []Visit, c Correction) []Visit {
+	stands := make(map[string]*Visit, len(recorded))
+	for i := range recorded {
+		stands[recorded[i].ID] = &recorded[i]
+	}
+	found := make(map[string]bool, len(judged))
+	var out []Visit
+	for i := range judged {
+		v := judged[i]
+		found[v.ID] = true
+		old := stands[v.ID]
+		if int64(v.Entered) < c.Since || old != nil && (old.Version > c.Version || sameVisit(old, &v)) {
+			continue
+		}
+		v.Version, v.Notes = c.Version, withNote(v.Notes, noteLateData)
+		out = append(out, v)
+	}
+	for i := range recorded {
+		v := recorded[i]
+		if v.State == StateRetracted || found[v.ID] || int64(v.Entered) < c.Since || v.Version > c.Version {
+			continue
+		}
+		v.State, v.Version, v.Notes = StateRetracted, c.Version, withNote(v.Notes, noteLateData)
+		out = append(out, v)
+	}
+	return out
+}
+
+func sameVisit(old, v *Visit) bool {
+	if old.State != v.State {
+		return false
+	}
+	text := func(v *Visit) []byte {
+		c := *v
+		c.Version, c.Notes = 0, nil
+		b, err := json.Marshal(&c)
+		if err != nil { // it was written as JSON before
+			return nil
+		}
+		return b
+	}
+	return v.State == StateOpen || bytes.Equal(text(old), text(v))
+}
+
+// Knows reports whether the snapshot has the fence and the section that a violation names: one whose place has gone can't be judged
+// again.
+func (s *Snapshot) Knows(v *Violation) bool {
+	if v.Fence != nil {
+		if _, ok := s.fenceByID[*v.Fence]; !ok {
+			return false
+		}
+	}
+	if v.Section != nil {
+		if _, ok := s.sectionByID[*v.Section]; !ok {
+			return false
+		}
+	}
+	return true
+}

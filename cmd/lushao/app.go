@@ -20,6 +20,7 @@ import (
 	"lushao/detect/reference/edit"
 	"lushao/detect/worker"
 	"lushao/enforce/api"
+	"lushao/enforce/recheck"
 	"lushao/enforce/sink"
 	"lushao/enforce/store"
 	"lushao/ingest"
@@ -122,7 +123,7 @@ func (a *app) start(ctx context.Context) (err error) {
 		return err
 	}
 	for _, step := range []func(context.Context) error{
-		a.startLog, a.startRegister, a.startReference, a.startStore, a.startDetect, a.startSink, a.startIngest,
+		a.startLog, a.startRegister, a.startReference, a.startStore, a.startDetect, a.startSink, a.startRecheck, a.startIngest,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -142,6 +143,9 @@ func (a *app) startLog(ctx context.Context) (err error) {
 		a.embedLog.Follow(a.cfg.Bus.TopicPrefix+worker.EventsTopic, worker.Group)
 		a.embedLog.Follow(a.cfg.Bus.TopicPrefix+a.cfg.Sink.Archive.Topic, a.cfg.Sink.Archive.Group)
 		a.embedLog.Follow(a.cfg.Bus.TopicPrefix+a.cfg.Sink.Violations.Topic, a.cfg.Sink.Violations.Group)
+		if a.cfg.Recheck.Enabled {
+			a.embedLog.Follow(a.cfg.Bus.TopicPrefix+worker.RechecksTopic, a.cfg.Recheck.Group)
+		}
 		a.followPlatforms()
 		a.embedLog.Follow(a.cfg.Bus.TopicPrefix+a.cfg.Sink.Visits.Topic, a.cfg.Sink.Visits.Group)
 		a.cfg.Bus.Brokers = []string{a.embedLog.Addr()}
@@ -164,6 +168,7 @@ func (a *app) startLog(ctx context.Context) (err error) {
 		bus.Topic{Name: worker.EventsTopic, Partitions: t.Partitions, Replication: t.Replication},
 		bus.Topic{Name: worker.ViolationsTopic, Partitions: t.Partitions, Replication: t.Replication},
 		bus.Topic{Name: worker.VisitsTopic, Partitions: t.Partitions, Replication: t.Replication},
+		bus.Topic{Name: worker.RechecksTopic, Partitions: t.Partitions, Replication: t.Replication},
 		bus.Topic{Name: worker.CheckpointsTopic, Partitions: t.Partitions, Replication: t.Replication, Config: compacted},
 		bus.Topic{Name: recordsTopic, Partitions: 1, Replication: t.Replication, Config: compacted},
 		bus.Topic{Name: worker.PromptsTopic, Partitions: 1, Replication: t.Replication},
@@ -275,6 +280,21 @@ func (a *app) startSink(context.Context) error {
 		return err
 	}
 	a.goOn("sink", s.Run)
+	return nil
+}
+
+// startRecheck starts what judges again where data came late.
+func (a *app) startRecheck(context.Context) error {
+	if !a.has(roleEnforce) || !a.cfg.Recheck.Enabled {
+		return nil
+	}
+	s := &a.cfg.Sink
+	groups := recheck.Sinks{Events: s.Archive.Group, Violations: s.Violations.Group, Visits: s.Visits.Group}
+	r, err := recheck.New(a.cfg.Recheck, a.bus, a.store, a.reference, groups, a.log.With("part", "recheck"), a.reg)
+	if err != nil {
+		return err
+	}
+	a.goOn("recheck", r.Run)
 	return nil
 }
 

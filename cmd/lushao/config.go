@@ -11,6 +11,7 @@ import (
 
 	"lushao/detect/worker"
 	"lushao/enforce/api"
+	"lushao/enforce/recheck"
 	"lushao/enforce/sink"
 	"lushao/enforce/store"
 	"lushao/ingest/gateway"
@@ -45,6 +46,7 @@ type Config struct {
 	Inferior  inferior.Config        `yaml:"inferior"`
 	Detect    worker.Config          `yaml:"detect"`
 	Sink      sink.Config            `yaml:"sink"`
+	Recheck   recheck.Config         `yaml:"recheck"`
 	API       api.Config             `yaml:"api"`
 	// StopTimeout bounds the clean stop; what is not done by then is done again after the next start.
 	StopTimeout time.Duration `yaml:"stop_timeout"`
@@ -92,6 +94,7 @@ func DefaultConfig() Config {
 		Inferior:    inferior.DefaultConfig(),
 		Detect:      worker.DefaultConfig(),
 		Sink:        sink.DefaultConfig(),
+		Recheck:     recheck.DefaultConfig(),
 		API:         api.DefaultConfig(),
 		StopTimeout: 30 * time.Second,
 	}
@@ -199,6 +202,7 @@ func (c *Config) validate(roles ...role) error {
 		case roleEnforce:
 			check(c.Store.Validate(c.embeddedStore()))
 			check(c.Sink.Validate())
+			check(c.Recheck.Validate())
 			check(c.API.Validate(c.HTTP.Listen))
 			check(c.Reference.Validate())
 			if c.embeddedStore() {

@@ -118,7 +118,11 @@ func TestEndToEnd(t *testing.T) {
 // wholeRecords are records with everything but the version.
 func wholeRecords(t *testing.T, ndjson []byte) []string {
 	t.Helper()
-	var vs []detect.Violation
+	return wholeRecordsOf(t, violationsOf(t, ndjson))
+}
+
+func violationsOf(t *testing.T, ndjson []byte) (vs []detect.Violation) {
+	t.Helper()
 	for _, line := range bytes.Split(bytes.TrimSpace(ndjson), []byte("\n")) {
 		if len(line) == 0 {
 			continue
@@ -129,7 +133,7 @@ func wholeRecords(t *testing.T, ndjson []byte) []string {
 		}
 		vs = append(vs, v)
 	}
-	return wholeRecordsOf(t, vs)
+	return vs
 }
 
 func wholeRecordsOf(t *testing.T, vs []detect.Violation) []string {

@@ -91,6 +91,9 @@ func (p *partition) checkpoint(ctx context.Context) error {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
 	p.saved = p.next
+	if err := p.tellPlace(ctx); err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
 	if err := p.commit(ctx, map[int]int64{p.number: p.next}); err != nil {
 		// The checkpoint is what counts; the committed offset only tells the log what it may drop.
 		p.log.Warn("offset not committed", "partition", p.number, "err", err)

@@ -13,6 +13,7 @@ type metrics struct {
 	unjudged       prometheus.Counter
 	repeated       prometheus.Counter
 	undecodable    prometheus.Counter
+	rechecks       prometheus.Counter
 	prompts        prometheus.Counter
 	droppedPrompts prometheus.Counter
 	violations     *prometheus.CounterVec
@@ -41,6 +42,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		unjudged:       counter("lushao_detect_unjudged_weighings_total", "Weighings without the axles or the build that a limit needs."),
 		repeated:       counter("lushao_detect_repeated_weighings_total", "Weighings whose station and record number were there before."),
 		undecodable:    counter("lushao_detect_undecodable_events_total", "Events of the log that can't be read."),
+		rechecks:       counter("lushao_detect_rechecks_total", "Vehicles that were asked to be judged again, because something came late to them."),
 		prompts:        counter("lushao_detect_prompts_total", "Prompts to drivers that were written to the log."),
 		droppedPrompts: counter("lushao_detect_dropped_prompts_total", "Prompts to drivers that the log did not take in time."),
 		violations: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "lushao_detect_violation_records_total",

@@ -5,13 +5,11 @@ package worker
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"time"
 
-	"github.com/cespare/xxhash/v2"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"lushao/detect"
@@ -128,6 +126,7 @@ type partition struct {
 	events []ingest.Event
 	out    []bus.KeyedMessage // violations
 	visits []bus.KeyedMessage
+	late   []detect.Late
 }
 
 func (p *partition) run(ctx context.Context) error {
@@ -177,6 +176,9 @@ func (p *partition) take(ctx context.Context, batch []bus.Message) error {
 		}
 		*o.messages = (*o.messages)[:0]
 	}
+	if err := p.askAgain(ctx); err != nil {
+		return err
+	}
 	p.export()
 	return p.checkpointWhenDue(ctx)
 }
@@ -219,25 +221,25 @@ func (p *partition) judge(m *bus.Message) {
 func (p *partition) put(vs []detect.Violation) {
 	for i := range vs {
 		v := &vs[i]
-		b, err := json.Marshal(v)
+		m, err := ViolationMessage(v, p.violations)
 		if err != nil {
 			// Numbers are finite and texts are texts: this can't happen, and a silent loss would be the worst answer.
-			panic(fmt.Sprintf("violation %s: %v", v.ID, err))
+			panic(err)
 		}
 		p.metrics.violations.WithLabelValues(string(v.Kind), string(v.State)).Inc()
-		p.out = append(p.out, bus.KeyedMessage{Partition: int(xxhash.Sum64String(v.ID) % uint64(p.violations)), Key: []byte(v.ID), Value: b})
+		p.out = append(p.out, m)
 	}
 }
 
 // putVisits makes messages of visits.
 func (p *partition) putVisits(vs []detect.Visit) {
 	for i := range vs {
-		b, err := json.Marshal(&vs[i])
+		m, err := VisitMessage(&vs[i], p.violations)
 		if err != nil {
-			panic(fmt.Sprintf("visit %s: %v", vs[i].ID, err)) // as in put
+			panic(err) // as in put
 		}
 		p.metrics.visits.WithLabelValues(string(vs[i].State)).Inc()
-		p.visits = append(p.visits, bus.KeyedMessage{Partition: int(xxhash.Sum64String(vs[i].ID) % uint64(p.violations)), Key: []byte(vs[i].ID), Value: b})
+		p.visits = append(p.visits, m)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
@@ -94,9 +95,9 @@ var rareKinds = []rareKind{
 		}},
 }
 
-// eachRare calls fn for every event of a kind until it fails.
-func (s *Store) eachRare(ctx context.Context, fn func(ArchivedEvent) error, k rareKind, c *conditions) error {
-	rows, err := s.db.Query(ctx, eventSelect+k.columns+" FROM "+k.table+" FINAL"+c.where(), c.params...)
+// eachRare calls fn for every event of a kind until it fails. order may say in which order, and how many.
+func (s *Store) eachRare(ctx context.Context, fn func(ArchivedEvent) error, k rareKind, c *conditions, order ...string) error {
+	rows, err := s.db.Query(ctx, eventSelect+k.columns+" FROM "+k.table+" FINAL"+c.where()+strings.Join(order, ""), c.params...)
 	if err != nil {
 		return fmt.Errorf("store: read %s: %w", k.table, err)
 	}

@@ -1,0 +1,33 @@
+package recheck
+
+import "github.com/prometheus/client_golang/prometheus"
+
+type metrics struct {
+	judged      *prometheus.CounterVec
+	corrections *prometheus.CounterVec
+	left        prometheus.Counter
+	shortened   prometheus.Counter
+	bad         prometheus.Counter
+	waiting     prometheus.Gauge
+	seconds     prometheus.Histogram
+}
+
+func newMetrics(reg prometheus.Registerer) *metrics {
+	m := &metrics{
+		judged: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "lushao_recheck_vehicles_total",
+			Help: "Vehicles that were judged again, by outcome: right, corrected, failed (it is tried again)."}, []string{"outcome"}),
+		corrections: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "lushao_recheck_corrections_total",
+			Help: "Records that judging again wrote: added, amended, retracted, visit."}, []string{"what"}),
+		left: prometheus.NewCounter(prometheus.CounterOpts{Name: "lushao_recheck_left_total",
+			Help: "Violations that were not found again and stand all the same, because rules or places have changed since."}),
+		shortened: prometheus.NewCounter(prometheus.CounterOpts{Name: "lushao_recheck_shortened_total",
+			Help: "Vehicles of which less was read than recheck.context says, because they have more than recheck.max_positions."}),
+		bad: prometheus.NewCounter(prometheus.CounterOpts{Name: "lushao_recheck_bad_messages_total",
+			Help: "Messages of the topic rechecks that can't be read."}),
+		waiting: prometheus.NewGauge(prometheus.GaugeOpts{Name: "lushao_recheck_waiting_vehicles", Help: "Vehicles that wait to be judged again."}),
+		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "lushao_recheck_seconds", Help: "Time to judge a vehicle again.",
+			Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}}),
+	}
+	reg.MustRegister(m.judged, m.corrections, m.left, m.shortened, m.bad, m.waiting, m.seconds)
+	return m
+}

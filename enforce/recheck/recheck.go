@@ -1,0 +1,376 @@
+// Package recheck corrects the record where data came late. The detector names vehicles to which something came late, in the topic
+// rechecks; what they reported is read from the archive, judged again by a fresh engine in order of time, and compared with what stands:
+// violations are added, amended or retracted by new records in the topic of violations. The live engine is not disturbed.
+//
+// Everything can be done twice: a correction has the version of the place in the log up to which the events were judged.
+package recheck
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"lushao/detect"
+	"lushao/detect/worker"
+	"lushao/ingest"
+	"lushao/internal/bus"
+)
+
+// Log is what is needed of the bus; *bus.Client has it.
+type Log interface {
+	Assign(ctx context.Context, group, topic string, shared bool, work func(ctx context.Context, a bus.Assignment) error) error
+	ConsumeOrIdle(ctx context.Context, topic string, partition int, offset int64, fn func(ctx context.Context, batch []bus.Message) error, idle func(ctx context.Context) error) error
+	CommittedOffsets(ctx context.Context, group, topic string) (map[int]int64, error)
+	Bounds(ctx context.Context, topic string) (first, next map[int]int64, err error)
+	Partitions(ctx context.Context, topic string) (int, error)
+	WriteKeyed(ctx context.Context, topic string, messages ...bus.KeyedMessage) error
+}
+
+var _ Log = (*bus.Client)(nil)
+
+// Sinks are the groups by whose offsets is seen what has reached the archive.
+type Sinks struct {
+	Events, Violations, Visits string // groups
+}
+
+// Rechecker judges vehicles again.
+type Rechecker struct {
+	cfg       Config
+	log       Log
+	archive   Archive
+	snapshots worker.Snapshots
+	sinks     Sinks
+	logger    *slog.Logger
+	metrics   *metrics
+	now       func() time.Time
+
+	partitions int // of events and rechecks
+	records    int // partitions of violations and visits
+}
+
+// New makes a Rechecker that does nothing until Run.
+func New(cfg Config, log Log, archive Archive, snapshots worker.Snapshots, sinks Sinks, logger *slog.Logger, reg prometheus.Registerer) (*Rechecker, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	return &Rechecker{cfg: cfg, log: log, archive: archive, snapshots: snapshots, sinks: sinks, logger: logger, metrics: newMetrics(reg), now: time.Now}, nil
+}
+
+// Run works until ctx ends. What was asked for and not done is asked for again by the log.
+func (r *Rechecker) Run(ctx context.Context) (err error) {
+	if r.partitions, err = r.log.Partitions(ctx, worker.RechecksTopic); err != nil {
+		return err
+	}
+	if r.records, err = r.log.Partitions(ctx, worker.ViolationsTopic); err != nil {
+		return err
+	}
+	return r.log.Assign(ctx, r.cfg.Group, worker.RechecksTopic, r.cfg.Shared, func(ctx context.Context, a bus.Assignment) error {
+		first, next, err := r.log.Bounds(ctx, worker.RechecksTopic)
+		if err != nil {
+			return orEnded(ctx, err)
+		}
+		committed, err := r.log.CommittedOffsets(ctx, r.cfg.Group, worker.RechecksTopic)
+		if err != nil {
+			return orEnded(ctx, err)
+		}
+		ctx, cancel := context.WithCancelCause(ctx)
+		defer cancel(nil)
+		done := make(chan error)
+		for _, n := range a.Partitions {
+			from, ok := committed[n]
+			if !ok || from < first[n] || from > next[n] {
+				from = first[n]
+			}
+			q := &queue{Rechecker: r, partition: n, commit: a.Commit, next: from, committed: from, waiting: map[ingest.Vehicle]*request{}}
+			go func() { done <- r.log.ConsumeOrIdle(ctx, worker.RechecksTopic, n, from, q.take, q.work) }()
+		}
+		var failed error
+		for range a.Partitions {
+			if err := <-done; err != nil && failed == nil {
+				failed = err
+				cancel(err)
+			}
+		}
+		r.metrics.waiting.Set(0)
+		return failed
+	})
+}
+
+func orEnded(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// request is a vehicle that waits to be judged again.
+type request struct {
+	worker.Recheck
+	vehicle      ingest.Vehicle
+	offset       int64     // of the oldest message that asked for it
+	asked, again time.Time // when it was asked for first and last; or when it is tried again
+	fails        int
+}
+
+// queue is one partition of the topic. One goroutine owns it.
+type queue struct {
+	*Rechecker
+	partition int
+	commit    func(ctx context.Context, next map[int]int64) error
+
+	next      int64 // offset to read next
+	committed int64
+	waiting   map[ingest.Vehicle]*request
+	order     []ingest.Vehicle // of the requests, as they came
+	place     worker.Recheck   // how far the partition's engine has come, at least
+}
+
+// take takes messages of the topic in.
+func (q *queue) take(ctx context.Context, batch []bus.Message) error {
+	now := q.now()
+	for i := range batch {
+		m := &batch[i]
+		q.next = m.Offset + 1
+		var r worker.Recheck
+		if err := json.Unmarshal(m.Value, &r); err != nil {
+			q.bad(m, err)
+			continue
+		}
+		if r.Offset > q.place.Offset {
+			q.place = worker.Recheck{Offset: r.Offset, Clock: r.Clock}
+		}
+		if r.Plate == "" {
+			continue
+		}
+		v, err := r.Vehicle()
+		if err != nil {
+			q.bad(m, err)
+			continue
+		}
+		old := q.waiting[v]
+		if old == nil {
+			q.waiting[v] = &request{Recheck: r, vehicle: v, offset: m.Offset, asked: now, again: now.Add(q.cfg.Quiet)}
+			q.order = append(q.order, v)
+			q.metrics.waiting.Inc()
+			continue
+		}
+		old.merge(&r)
+		old.again = min2(now.Add(q.cfg.Quiet), old.asked.Add(q.cfg.Longest))
+	}
+	return q.work(ctx)
+}
+
+func (q *queue) bad(m *bus.Message, err error) {
+	q.metrics.bad.Inc()
+	q.logger.Error("a message of the topic rechecks can't be read and is passed over", "partition", m.Partition, "offset", m.Offset, "err", err)
+}
+
+func min2(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+// merge makes one request of two.
+func (r *request) merge(o *worker.Recheck) {
+	if o.From < r.From {
+		r.From = o.From
+	}
+	r.To, r.Wide, r.Linked = max(r.To, o.To), r.Wide || o.Wide, r.Linked && o.Linked
+	if o.Offset > r.Offset {
+		r.Offset, r.Clock = o.Offset, o.Clock
+	}
+}
+
+// work judges those whose time has come and whose events have reached the archive, and commits what is done.
+func (q *queue) work(ctx context.Context) error {
+	if len(q.waiting) > 0 {
+		due, err := q.due(ctx)
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			q.logger.Warn("what has reached the archive is not known; trying again", "partition", q.partition, "err", err)
+			return nil
+		}
+		q.judgeAll(ctx, due)
+		if ctx.Err() != nil {
+			return nil
+		}
+	}
+	return q.commitDone(ctx)
+}
+
+// due returns the requests that can be worked on now.
+func (q *queue) due(ctx context.Context) (out []*request, err error) {
+	now := q.now()
+	for _, v := range q.order {
+		r := q.waiting[v]
+		if r.Offset == 0 && q.place.Offset > 0 {
+			r.Offset, r.Clock = q.place.Offset, q.place.Clock
+		}
+		if !r.again.After(now) && r.Offset > 0 {
+			out = append(out, r)
+		}
+	}
+	if len(out) == 0 {
+		return nil, nil
+	}
+	archived, err := q.log.CommittedOffsets(ctx, q.sinks.Events, worker.EventsTopic)
+	if err != nil {
+		return nil, err
+	}
+	kept := out[:0]
+	for _, r := range out {
+		if archived[q.partition] >= r.Offset {
+			kept = append(kept, r)
+		}
+	}
+	if len(kept) == 0 {
+		return nil, nil
+	}
+	// The engine wrote its records before it asked: when they have all reached the store, none that is to be corrected is missing.
+	for _, t := range [...]struct{ topic, group string }{{worker.ViolationsTopic, q.sinks.Violations}, {worker.VisitsTopic, q.sinks.Visits}} {
+		_, end, err := q.log.Bounds(ctx, t.topic)
+		if err != nil {
+			return nil, err
+		}
+		if err := q.reached(ctx, t.topic, t.group, end); err != nil {
+			return nil, err
+		}
+	}
+	return kept, nil
+}
+
+// reached waits until a group has committed as far as is said.
+func (q *queue) reached(ctx context.Context, topic, group string, end map[int]int64) error {
+	for wait := 50 * time.Millisecond; ; wait = min(2*wait, time.Second) {
+		committed, err := q.log.CommittedOffsets(ctx, group, topic)
+		if err != nil {
+			return err
+		}
+		behind := false
+		for p, n := range end {
+			behind = behind || n > 0 && committed[p] < n
+		}
+		if !behind {
+			return nil
+		}
+		t := time.NewTimer(wait)
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			t.Stop()
+			return ctx.Err()
+		}
+	}
+}
+
+// judgeAll judges requests side by side. One that fails waits longer each time.
+func (q *queue) judgeAll(ctx context.Context, due []*request) {
+	if len(due) == 0 {
+		return
+	}
+	todo := make(chan *request)
+	failed := make([]error, len(due))
+	number := map[*request]int{}
+	for i, r := range due {
+		number[r] = i
+	}
+	var workers sync.WaitGroup
+	for range min(q.cfg.Workers, len(due)) {
+		workers.Go(func() {
+			for r := range todo {
+				begun := q.now()
+				bounded, cancel := context.WithTimeout(ctx, q.cfg.Timeout)
+				failed[number[r]] = q.judge(bounded, r)
+				cancel()
+				q.metrics.seconds.Observe(q.now().Sub(begun).Seconds())
+			}
+		})
+	}
+	for _, r := range due {
+		todo <- r
+	}
+	close(todo)
+	workers.Wait()
+	now := q.now()
+	for i, r := range due {
+		if err := failed[i]; err != nil {
+			if ctx.Err() != nil {
+				return
+			}
+			r.fails++
+			r.again = now.Add(min(time.Second<<min(r.fails, 9), 5*time.Minute))
+			q.metrics.judged.WithLabelValues("failed").Inc()
+			q.logger.Warn("a vehicle could not be judged again; trying again", "plate", r.vehicle.String(), "fails", r.fails, "at", r.again.Format(time.RFC3339), "err", err)
+			continue
+		}
+		delete(q.waiting, r.vehicle)
+		q.metrics.waiting.Dec()
+	}
+	kept := q.order[:0]
+	for _, v := range q.order {
+		if q.waiting[v] != nil {
+			kept = append(kept, v)
+		}
+	}
+	q.order = kept
+}
+
+// commitDone commits all before the oldest message that is not worked off.
+func (q *queue) commitDone(ctx context.Context) error {
+	to := q.next
+	for _, r := range q.waiting {
+		to = min(to, r.offset)
+	}
+	if to <= q.committed {
+		return nil
+	}
+	if err := q.commit(ctx, map[int]int64{q.partition: to}); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return fmt.Errorf("recheck: commit: %w", err)
+	}
+	q.committed = to
+	return nil
+}
+
+var errNoSnapshot = errors.New("no reference data in force")
+
+// write hands corrections to the log.
+func (q *queue) write(ctx context.Context, violations []detect.Violation, visits []detect.Visit) error {
+	var messages []bus.KeyedMessage
+	for i := range violations {
+		m, err := worker.ViolationMessage(&violations[i], q.records)
+		if err != nil {
+			return err
+		}
+		messages = append(messages, m)
+	}
+	if len(messages) > 0 {
+		if err := q.log.WriteKeyed(ctx, worker.ViolationsTopic, messages...); err != nil {
+			return err
+		}
+	}
+	messages = nil
+	for i := range visits {
+		m, err := worker.VisitMessage(&visits[i], q.records)
+		if err != nil {
+			return err
+		}
+		messages = append(messages, m)
+	}
+	if len(messages) == 0 {
+		return nil
+	}
+	return q.log.WriteKeyed(ctx, worker.VisitsTopic, messages...)
+}
