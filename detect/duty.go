@@ -168,6 +168,8 @@ type driverDuty struct {
 	duty
 	sums dutySums
 	next uint32 // the next driver of the same home
+
+	segment segment
 }
 
 // dutySums is what rolling sums need.
@@ -209,6 +211,8 @@ func (e *Engine) settle(v *vehicle, driver uint32) {
 		return
 	}
 	if d.home != 0 {
+		e.tellSegment(driver)
+		d.segment = segment{}
 		at := &e.store.dutyAt(d.home - 1).home
 		for *at != driver {
 			at = &e.duties[*at-1].next

@@ -22,6 +22,7 @@ func (e *Engine) writeDuties(w *stateWriter, v *vehicle) {
 		e.writeDriver(w, at)
 		w.duty(&o.duty)
 		w.sums(&o.sums)
+		w.segment(&o.segment)
 	}
 }
 
@@ -37,6 +38,8 @@ func (e *Engine) readDuties(r *stateReader, v *vehicle) {
 		var d duty
 		r.duty(&d)
 		sums := r.sums()
+		var s segment
+		r.segment(&s)
 		switch {
 		case r.err != nil:
 			return
@@ -48,12 +51,12 @@ func (e *Engine) readDuties(r *stateReader, v *vehicle) {
 		if o.home != 0 { // two engines had state of him: the later is right
 			if d.to > o.to {
 				d.home = o.home
-				o.duty, o.sums = d, *sums
+				o.duty, o.sums, o.segment = d, *sums, segment{}
 			}
 			continue
 		}
 		d.home = v.slot + 1
-		*o = driverDuty{duty: d, sums: *sums}
+		*o = driverDuty{duty: d, sums: *sums, segment: s}
 		if last == 0 {
 			own.home = driver
 		} else {

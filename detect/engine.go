@@ -53,6 +53,7 @@ type Engine struct {
 
 	visits        []Visit
 	rebasedVisits []Visit
+	segments      []DrivingSegment
 }
 
 // Stats counts what the engine has seen since it was made.
@@ -153,7 +154,7 @@ const maxBatch = 256
 //
 // Nothing of the events is kept.
 func (e *Engine) Process(events []ingest.Event, first uint64) []Violation {
-	e.out = e.out[:0]
+	e.out, e.segments = e.out[:0], e.segments[:0]
 	e.takeRebased(first)
 	for len(events) > 0 {
 		n := min(len(events), maxBatch)

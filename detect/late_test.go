@@ -368,3 +368,75 @@ func TestLateVehiclesAreNamedAgain(t *testing.T) {
 		t.Errorf("after a late weighing are named %v", got)
 	}
 }
+
+// What a driver drives is told in pieces of ten minutes of the clock, when these are over or the vehicle stands.
+func TestDrivingSegments(t *testing.T) {
+	v, w := vehicleOf(t, "晋E12345"), vehicleOf(t, "晋E99999")
+	data := &detect.ReferenceData{}
+	for _, x := range []ingest.Vehicle{v, w} {
+		data.Vehicles = append(data.Vehicles, detect.VehicleRecord{Vehicle: x, Class: detect.ClassCoachLine})
+	}
+	snap := compile(t, data, 1)
+	var events []ingest.Event
+	card := func(v ingest.Vehicle, s int64) {
+		at := firstMs + s*1000
+		events = append(events, ingest.Event{Kind: ingest.KindDriverCard, Vehicle: v, Time: at, Received: at, Driver: &ingest.DriverCard{On: true, License: "D1", Name: "甲"}})
+	}
+	lon := 112.8
+	drive := func(v ingest.Vehicle, from, to int64) { // standing at both ends
+		for s := from; s <= to+60; s += 60 {
+			kmh := 60.0
+			if s == from || s >= to {
+				kmh = 0
+			}
+			if s <= to {
+				lon += 0.011
+			}
+			events = append(events, position(v, s, 35.5, lon, kmh))
+		}
+	}
+	card(v, 0)
+	drive(v, 60, 60+25*60) // half of the first and of the last minute count
+	card(w, 2000)
+	drive(w, 2040, 2040+5*60)
+	e := detect.New(snap)
+	final := map[string]int64{}
+	told := 0
+	for i := range events {
+		e.Process(events[i:i+1], uint64(i+1))
+		for _, s := range e.DrivingSegments() {
+			if s.License != "D1" || s.Cell%600_000 != 0 || s.Start < s.Cell || s.End > s.Cell+600_000 || s.Version != uint64(i+1) {
+				t.Errorf("%+v", s)
+			}
+			final[fmt.Sprintf("%s %d", s.Plate, (s.Cell-firstMs)/60_000)] = s.DrivenMs / 1000
+			told++
+		}
+	}
+	// firstMs is a full hour.
+	want := map[string]int64{"晋E12345 0": 510, "晋E12345 10": 600, "晋E12345 20": 330, "晋E99999 30": 240}
+	if !reflect.DeepEqual(final, want) || told != 4 {
+		t.Errorf("in %d records %v, want %v", told, final, want)
+	}
+	got := map[string]int64{}
+	for _, x := range []ingest.Vehicle{v, w} {
+		for _, s := range detect.RejudgeSegments(snap, slices.Clone(events), x) {
+			got[fmt.Sprintf("%s %d", s.Plate, (s.Cell-firstMs)/60_000)] = s.DrivenMs / 1000
+		}
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("judged again %v", got)
+	}
+}
+
+func TestCorrectSegments(t *testing.T) {
+	s := func(cell, driven int64, version uint64) detect.DrivingSegment {
+		return detect.DrivingSegment{License: "D", Cell: cell, Start: cell, End: cell + driven, DrivenMs: driven, Version: version}
+	}
+	recorded := []detect.DrivingSegment{s(0, 5, 1), s(10, 5, 1), s(20, 5, 1), s(30, 5, 99), s(40, 5, 1), s(50, 0, 1)}
+	judged := []detect.DrivingSegment{s(10, 5, 0), s(20, 6, 0), s(30, 7, 0), s(60, 8, 0)}
+	got := detect.CorrectSegments(recorded, judged, detect.Correction{Version: 50, Since: 10})
+	want := []detect.DrivingSegment{s(20, 6, 50), s(60, 8, 50), s(40, 0, 50)}
+	if !slices.Equal(got, want) {
+		t.Errorf("%+v", got)
+	}
+}

@@ -190,6 +190,9 @@ func fatigueFix(e *Engine, m *moment) {
 		e.drive(m, driver, a, p.b)
 		drove = true
 	}
+	if !drove && driver != 0 {
+		e.tellSegment(driver)
+	}
 	d, card := e.dutyOf(v, driver)
 	if gap && d.from != 0 && d.gaps < math.MaxUint8 {
 		d.gaps++
@@ -225,10 +228,13 @@ func (e *Engine) drive(m *moment, driver uint32, a, b int64) {
 	s, v := &e.snap.driving, m.v
 	e.pass(m, a)
 	d, card := e.dutyOf(v, driver)
-	if driver != 0 && d.home == 0 {
+	if driver != 0 && d.home != v.slot+1 {
 		e.settle(v, driver)
 	}
 	from := d.drive(a, b, s)
+	if driver != 0 {
+		e.logSegment(driver, from, b)
+	}
 	if card != nil && s.logged.Has(v.class) && from < b {
 		for k := fatigueDaily; k <= fatigueWeekly; k++ {
 			if card.over[k.sum()] != 0 && card.log.sum(from, s.of[k].window) <= s.of[k].limit {

@@ -148,6 +148,7 @@ func (a *app) startLog(ctx context.Context) (err error) {
 		}
 		a.followPlatforms()
 		a.embedLog.Follow(a.cfg.Bus.TopicPrefix+a.cfg.Sink.Visits.Topic, a.cfg.Sink.Visits.Group)
+		a.embedLog.Follow(a.cfg.Bus.TopicPrefix+a.cfg.Sink.Driving.Topic, a.cfg.Sink.Driving.Group)
 		a.cfg.Bus.Brokers = []string{a.embedLog.Addr()}
 	}
 	if a.bus, err = bus.Open(a.cfg.Bus, a.log.With("part", "bus"), a.reg); err != nil {
@@ -168,6 +169,7 @@ func (a *app) startLog(ctx context.Context) (err error) {
 		bus.Topic{Name: worker.EventsTopic, Partitions: t.Partitions, Replication: t.Replication},
 		bus.Topic{Name: worker.ViolationsTopic, Partitions: t.Partitions, Replication: t.Replication},
 		bus.Topic{Name: worker.VisitsTopic, Partitions: t.Partitions, Replication: t.Replication},
+		bus.Topic{Name: worker.DrivingTopic, Partitions: t.Partitions, Replication: t.Replication},
 		bus.Topic{Name: worker.RechecksTopic, Partitions: t.Partitions, Replication: t.Replication},
 		bus.Topic{Name: worker.CheckpointsTopic, Partitions: t.Partitions, Replication: t.Replication, Config: compacted},
 		bus.Topic{Name: recordsTopic, Partitions: 1, Replication: t.Replication, Config: compacted},

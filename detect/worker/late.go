@@ -85,6 +85,11 @@ func VisitMessage(v *detect.Visit, partitions int) (bus.KeyedMessage, error) {
 	return recordMessage(v.ID, v, partitions)
 }
 
+// DrivingMessage is ViolationMessage for what a driver has driven: all of one driver is in one partition.
+func DrivingMessage(s *detect.DrivingSegment, partitions int) (bus.KeyedMessage, error) {
+	return recordMessage(s.License+"\x00"+s.Name, s, partitions)
+}
+
 func recordMessage(id string, record any, partitions int) (bus.KeyedMessage, error) {
 	b, err := json.Marshal(record)
 	if err != nil {

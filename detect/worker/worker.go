@@ -22,6 +22,7 @@ const (
 	EventsTopic      = "events"
 	ViolationsTopic  = "violations"
 	VisitsTopic      = "visits"      // as many partitions as violations
+	DrivingTopic     = "driving"     // what drivers with a card have driven; as many partitions as violations
 	CheckpointsTopic = "checkpoints" // compacted; as many partitions as events
 	Group            = "detect"
 )
@@ -123,10 +124,11 @@ type partition struct {
 	slots   slotCycle
 	stats   detect.Stats // as exported last
 
-	events []ingest.Event
-	out    []bus.KeyedMessage // violations
-	visits []bus.KeyedMessage
-	late   []detect.Late
+	events  []ingest.Event
+	out     []bus.KeyedMessage // violations
+	visits  []bus.KeyedMessage
+	driving []bus.KeyedMessage
+	late    []detect.Late
 }
 
 func (p *partition) run(ctx context.Context) error {
@@ -167,7 +169,7 @@ func (p *partition) take(ctx context.Context, batch []bus.Message) error {
 	for _, o := range []struct {
 		topic    string
 		messages *[]bus.KeyedMessage
-	}{{ViolationsTopic, &p.out}, {VisitsTopic, &p.visits}} {
+	}{{ViolationsTopic, &p.out}, {VisitsTopic, &p.visits}, {DrivingTopic, &p.driving}} {
 		if len(*o.messages) == 0 {
 			continue
 		}
@@ -212,6 +214,7 @@ func (p *partition) judge(m *bus.Message) {
 		vs := p.engine.Process(p.events[:n], version)
 		p.put(vs)
 		p.putVisits(p.engine.Visits())
+		p.putDriving(p.engine.DrivingSegments())
 		p.prompts.put(vs, p.events[:n], version)
 		version += uint64(n)
 	}
@@ -240,6 +243,17 @@ func (p *partition) putVisits(vs []detect.Visit) {
 		}
 		p.metrics.visits.WithLabelValues(string(vs[i].State)).Inc()
 		p.visits = append(p.visits, m)
+	}
+}
+
+// putDriving makes messages of what drivers have driven.
+func (p *partition) putDriving(list []detect.DrivingSegment) {
+	for i := range list {
+		m, err := DrivingMessage(&list[i], p.violations)
+		if err != nil {
+			panic(err) // as in put
+		}
+		p.driving = append(p.driving, m)
 	}
 }
 

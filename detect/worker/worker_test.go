@@ -53,7 +53,7 @@ func newRig(t *testing.T) *rig {
 	r := &rig{t: t, ctx: ctx, client: client, dir: t.TempDir()}
 	compacted := map[string]string{"cleanup.policy": "compact"}
 	if err := client.EnsureTopics(ctx, bus.Topic{Name: EventsTopic, Partitions: 2, Replication: 1}, bus.Topic{Name: ViolationsTopic, Partitions: 2, Replication: 1},
-		bus.Topic{Name: RechecksTopic, Partitions: 2, Replication: 1},
+		bus.Topic{Name: RechecksTopic, Partitions: 2, Replication: 1}, bus.Topic{Name: DrivingTopic, Partitions: 2, Replication: 1},
 		bus.Topic{Name: CheckpointsTopic, Partitions: 2, Replication: 1, Config: compacted}); err != nil {
 		t.Fatal(err)
 	}

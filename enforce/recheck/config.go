@@ -29,12 +29,15 @@ type Config struct {
 	// MaxOthers bounds the other vehicles that are read to judge one: those of its drivers, those that stood around it, those that a
 	// station weighed.
 	MaxOthers int `yaml:"max_others"`
+	// TotalsInterval is how often the driving times of drivers of several vehicles are summed up.
+	TotalsInterval time.Duration `yaml:"totals_interval"`
 }
 
 // DefaultConfig returns the usual settings.
 func DefaultConfig() Config {
 	return Config{Enabled: true, Group: "recheck", Quiet: 3 * time.Second, Longest: time.Minute, Workers: 2, Timeout: 2 * time.Minute,
-		Context: 48 * time.Hour, SumsContext: 9 * 24 * time.Hour, MaxPositions: 2_000_000, MaxOthers: 50}
+		Context: 48 * time.Hour, SumsContext: 9 * 24 * time.Hour, MaxPositions: 2_000_000, MaxOthers: 50,
+		TotalsInterval: time.Minute}
 }
 
 // settled is how long before the late data violations are still corrected: what began earlier is not touched by them, and may look
@@ -58,6 +61,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("recheck.sums_context: %v; at least recheck.context (%v)", c.SumsContext, c.Context)
 	case c.MaxPositions < 10_000:
 		return fmt.Errorf("recheck.max_positions: %d; at least 10000", c.MaxPositions)
+	case c.TotalsInterval < time.Second:
+		return fmt.Errorf("recheck.totals_interval: %v; at least 1s", c.TotalsInterval)
 	case c.MaxOthers < 0:
 		return fmt.Errorf("recheck.max_others: %d; at least 0", c.MaxOthers)
 	}

@@ -23,6 +23,8 @@ type Archive interface {
 	VehicleVisits(ctx context.Context, v ingest.Vehicle, since int64) ([]store.VisitRecord, error)
 	CardVehicles(ctx context.Context, licenses []string, from, to int64) ([]ingest.Vehicle, error)
 	WeighedVehicles(ctx context.Context, station string, from, to int64) ([]ingest.Vehicle, error)
+	VehicleSegments(ctx context.Context, v ingest.Vehicle, since int64) ([]detect.DrivingSegment, error)
+	DriverTotals(ctx context.Context, since int64, l store.DriverLimits) ([]store.DriverTotal, error)
 	VehiclesIn(ctx context.Context, boxes []store.Box, from, to int64, limit int) ([]store.Presence, uint64, error)
 }
 
@@ -100,7 +102,13 @@ func (q *queue) judge(ctx context.Context, r *request) error {
 		}
 		stays = detect.CorrectVisits(before, visits, detect.Correction{Version: version, Since: since})
 	}
-	if err := q.write(ctx, corrections, stays); err != nil {
+	var driven []detect.DrivingSegment
+	if r.Wide && !r.Linked {
+		if driven, err = q.segments(ctx, snap, events, since, version, r); err != nil {
+			return err
+		}
+	}
+	if err := q.write(ctx, corrections, stays, driven); err != nil {
 		return err
 	}
 	if err := q.askOthers(ctx, r, others); err != nil {
@@ -108,6 +116,15 @@ func (q *queue) judge(ctx context.Context, r *request) error {
 	}
 	q.count(r, recorded, corrections, stays)
 	return nil
+}
+
+// segments returns what is to be corrected of what was driven in the vehicle, where drivers have cards.
+func (q *queue) segments(ctx context.Context, snap *detect.Snapshot, events []ingest.Event, since int64, version uint64, r *request) ([]detect.DrivingSegment, error) {
+	before, err := q.archive.VehicleSegments(ctx, r.vehicle, since)
+	if err != nil || len(before) == 0 && len(licenses(events)) == 0 {
+		return nil, err
+	}
+	return detect.CorrectSegments(before, detect.RejudgeSegments(snap, events, r.vehicle), detect.Correction{Version: version, Since: since}), nil
 }
 
 // history reads what the vehicle reported. since is from when on violations can be corrected by it.

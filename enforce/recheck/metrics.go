@@ -10,6 +10,8 @@ type metrics struct {
 	bad         prometheus.Counter
 	waiting     prometheus.Gauge
 	seconds     prometheus.Histogram
+	sums        *prometheus.CounterVec
+	drivers     prometheus.Counter
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -28,6 +30,10 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "lushao_recheck_seconds", Help: "Time to judge a vehicle again.",
 			Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}}),
 	}
-	reg.MustRegister(m.judged, m.corrections, m.left, m.shortened, m.bad, m.waiting, m.seconds)
+	m.sums = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "lushao_recheck_driver_sums_total",
+		Help: "Times that the driving of drivers of several vehicles was summed up, by outcome: done, failed."}, []string{"outcome"})
+	m.drivers = prometheus.NewCounter(prometheus.CounterOpts{Name: "lushao_recheck_drivers_total",
+		Help: "Times that a driver over a limit in several vehicles was asked for."})
+	reg.MustRegister(m.sums, m.drivers, m.judged, m.corrections, m.left, m.shortened, m.bad, m.waiting, m.seconds)
 	return m
 }

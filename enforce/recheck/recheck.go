@@ -11,7 +11,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -50,8 +52,9 @@ type Rechecker struct {
 	metrics   *metrics
 	now       func() time.Time
 
-	partitions int // of events and rechecks
-	records    int // partitions of violations and visits
+	clock      atomic.Int64 // the greatest of the partitions' clocks that is known, Unix ms
+	partitions int          // of events and rechecks
+	records    int          // partitions of violations and visits
 }
 
 // New makes a Rechecker that does nothing until Run.
@@ -90,6 +93,14 @@ func (r *Rechecker) Run(ctx context.Context) (err error) {
 			q := &queue{Rechecker: r, partition: n, commit: a.Commit, next: from, committed: from, waiting: map[ingest.Vehicle]*request{}}
 			go func() { done <- r.log.ConsumeOrIdle(ctx, worker.RechecksTopic, n, from, q.take, q.work) }()
 		}
+		summing := make(chan struct{})
+		go func() {
+			defer close(summing)
+			if slices.Contains(a.Partitions, 0) { // one process of all
+				r.sumDrivers(ctx)
+			}
+		}()
+		defer func() { cancel(nil); <-summing }()
 		var failed error
 		for range a.Partitions {
 			if err := <-done; err != nil && failed == nil {
@@ -144,6 +155,7 @@ func (q *queue) take(ctx context.Context, batch []bus.Message) error {
 		}
 		if r.Offset > q.place.Offset {
 			q.place = worker.Recheck{Offset: r.Offset, Clock: r.Clock}
+			q.advance(r.Clock)
 		}
 		if r.Plate == "" {
 			continue
@@ -347,30 +359,26 @@ func (q *queue) commitDone(ctx context.Context) error {
 var errNoSnapshot = errors.New("no reference data in force")
 
 // write hands corrections to the log.
-func (q *queue) write(ctx context.Context, violations []detect.Violation, visits []detect.Visit) error {
-	var messages []bus.KeyedMessage
-	for i := range violations {
-		m, err := worker.ViolationMessage(&violations[i], q.records)
-		if err != nil {
-			return err
-		}
-		messages = append(messages, m)
+func (q *queue) write(ctx context.Context, violations []detect.Violation, visits []detect.Visit, driven []detect.DrivingSegment) error {
+	if err := writeRecords(ctx, q.Rechecker, worker.ViolationsTopic, violations, worker.ViolationMessage); err != nil {
+		return err
 	}
-	if len(messages) > 0 {
-		if err := q.log.WriteKeyed(ctx, worker.ViolationsTopic, messages...); err != nil {
-			return err
-		}
+	if err := writeRecords(ctx, q.Rechecker, worker.VisitsTopic, visits, worker.VisitMessage); err != nil {
+		return err
 	}
-	messages = nil
-	for i := range visits {
-		m, err := worker.VisitMessage(&visits[i], q.records)
-		if err != nil {
-			return err
-		}
-		messages = append(messages, m)
-	}
-	if len(messages) == 0 {
+	return writeRecords(ctx, q.Rechecker, worker.DrivingTopic, driven, worker.DrivingMessage)
+}
+
+func writeRecords[T any](ctx context.Context, r *Rechecker, topic string, records []T, message func(*T, int) (bus.KeyedMessage, error)) error {
+	if len(records) == 0 {
 		return nil
 	}
-	return q.log.WriteKeyed(ctx, worker.VisitsTopic, messages...)
+	messages := make([]bus.KeyedMessage, len(records))
+	for i := range records {
+		var err error
+		if messages[i], err = message(&records[i], r.records); err != nil {
+			return err
+		}
+	}
+	return r.log.WriteKeyed(ctx, topic, messages...)
 }

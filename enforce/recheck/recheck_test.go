@@ -70,6 +70,10 @@ type fakeArchive struct {
 	asked   []store.HistoryFilter
 	err     error
 	tooMany int64 // a history that begins before this is too long
+
+	segments []detect.DrivingSegment
+	totals   []store.DriverTotal
+	since    []int64 // of the calls of DriverTotals
 }
 
 func (a *fakeArchive) History(_ context.Context, f store.HistoryFilter) (out []ingest.Event, err error) {
@@ -140,6 +144,20 @@ func (a *fakeArchive) VehiclesIn(_ context.Context, boxes []store.Box, from, to 
 		}
 	}
 	return out, uint64(len(out)), nil
+}
+
+func (a *fakeArchive) VehicleSegments(_ context.Context, v ingest.Vehicle, since int64) (out []detect.DrivingSegment, err error) {
+	for _, s := range a.segments {
+		if s.Plate == v.Plate() && s.Cell >= since {
+			out = append(out, s)
+		}
+	}
+	return out, nil
+}
+
+func (a *fakeArchive) DriverTotals(_ context.Context, since int64, l store.DriverLimits) (out []store.DriverTotal, err error) {
+	a.since = append(a.since, since)
+	return a.totals, a.err
 }
 
 type fixedSnapshot struct{ snap *detect.Snapshot }
@@ -534,19 +552,101 @@ func TestTooManyPositions(t *testing.T) {
 
 func TestConfig(t *testing.T) {
 	for want, change := range map[string]func(*Config){
-		"recheck.group":         func(c *Config) { c.Group = "" },
-		"recheck.longest":       func(c *Config) { c.Longest = time.Second },
-		"recheck.workers":       func(c *Config) { c.Workers = 0 },
-		"recheck.timeout":       func(c *Config) { c.Timeout = 0 },
-		"recheck.context":       func(c *Config) { c.Context = time.Hour },
-		"recheck.sums_context":  func(c *Config) { c.SumsContext = 30 * time.Hour },
-		"recheck.max_positions": func(c *Config) { c.MaxPositions = 1 },
-		"recheck.max_others":    func(c *Config) { c.MaxOthers = -1 },
+		"recheck.group":           func(c *Config) { c.Group = "" },
+		"recheck.longest":         func(c *Config) { c.Longest = time.Second },
+		"recheck.workers":         func(c *Config) { c.Workers = 0 },
+		"recheck.timeout":         func(c *Config) { c.Timeout = 0 },
+		"recheck.context":         func(c *Config) { c.Context = time.Hour },
+		"recheck.sums_context":    func(c *Config) { c.SumsContext = 30 * time.Hour },
+		"recheck.max_positions":   func(c *Config) { c.MaxPositions = 1 },
+		"recheck.totals_interval": func(c *Config) { c.TotalsInterval = 0 },
+		"recheck.max_others":      func(c *Config) { c.MaxOthers = -1 },
 	} {
 		c := DefaultConfig()
 		change(&c)
 		if err := c.Validate(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", want, err)
 		}
+	}
+}
+
+// What was driven in a vehicle is corrected too, and only what is different.
+func TestCorrectsDrivingSegments(t *testing.T) {
+	v := vehicle(t, "晋E12345")
+	b := newBench(t, &detect.ReferenceData{Vehicles: []detect.VehicleRecord{{Vehicle: v, Class: detect.ClassCoachLine}}}, nil)
+	b.log.archived = 100
+	b.archive.events = append([]ingest.Event{{Kind: ingest.KindDriverCard, Vehicle: v, Time: base, Received: base, Driver: &ingest.DriverCard{On: true, License: "D1", Name: "甲"}}},
+		drive(v, 0, 0, 60, 60, 60, 0, 0)...)
+	b.archive.segments = []detect.DrivingSegment{{License: "D2", Name: "乙", Plate: v.Plate(), Color: 2, Cell: base, Start: base, End: base + 60_000, DrivenMs: 60_000, Version: 1}}
+	b.ask(late(v, 30, 60, 5))
+	b.after(3 * time.Second)
+	var got []string
+	for _, m := range b.log.written[worker.DrivingTopic] {
+		var s detect.DrivingSegment
+		if err := json.Unmarshal(m.Value, &s); err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, fmt.Sprintf("%s %d %v", s.License, s.DrivenMs, s.Version == worker.CorrectionVersion(5)))
+	}
+	same(t, "segments", got, []string{"D1 105000 true", "D2 0 true"})
+}
+
+// Who is over a limit in several vehicles is asked for when he has driven on, and when what he drove has left a sum.
+func TestDriversOverALimitInSeveralVehicles(t *testing.T) {
+	v, w := vehicle(t, "晋E12345"), vehicle(t, "晋E99999")
+	b := newBench(t, hazmat(v, w), nil)
+	s := totals{Rechecker: b.Rechecker, over: map[[2]string]*driverState{}}
+	sum := func(clock int64) (out []string) {
+		t.Helper()
+		b.advance(base + clock)
+		if err := s.sum(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range b.log.written[worker.RechecksTopic] {
+			var r worker.Recheck
+			if err := json.Unmarshal(m.Value, &r); err != nil {
+				t.Fatal(err)
+			}
+			if !r.Wide || !r.Linked || r.Offset != 0 || r.From != r.To-12*hour {
+				t.Errorf("%+v", r)
+			}
+			out = append(out, fmt.Sprintf("%s %d", r.Plate, (r.To-base)/60_000))
+		}
+		b.log.written[worker.RechecksTopic] = nil
+		return out
+	}
+	if err := s.sum(t.Context()); err != nil || len(b.archive.since) > 0 { // nothing is known of the stream yet
+		t.Fatal(err, b.archive.since)
+	}
+	d := func(v ingest.Vehicle, end int64, over bool) store.DriverTotal {
+		return store.DriverTotal{License: "D1", Name: "甲", Vehicle: v, Vehicles: 2, End: base + end*60_000, Over: over}
+	}
+	const minute = 60_000
+	b.archive.totals = []store.DriverTotal{d(v, 0, false), {License: "D2", Vehicle: w, End: base}}
+	same(t, "not over", sum(minute), nil)
+	b.archive.totals[0] = d(v, 1, true)
+	same(t, "over", sum(2*minute), []string{"晋E12345 1"})
+	b.archive.totals[0] = d(v, 9, true)
+	same(t, "drives on", sum(10*minute), nil)
+	b.archive.err = errors.New("ClickHouse is away")
+	b.advance(base + 12*minute)
+	if err := s.sum(t.Context()); err == nil {
+		t.Error("a sum that failed was not reported")
+	}
+	b.archive.err = nil
+	b.archive.totals[0] = d(w, 12, true)
+	same(t, "in another vehicle", sum(13*minute), []string{"晋E99999 12"})
+	b.archive.totals = nil
+	same(t, "25 min later", sum(40*minute), []string{"晋E99999 12"})
+	same(t, "nothing new", sum(60*minute), nil)
+	same(t, "12 h later", sum(13*hour), []string{"晋E99999 12"})
+	same(t, "a day later", sum(26*hour), []string{"晋E99999 12"})
+	same(t, "a week later", sum(9*24*hour), []string{"晋E99999 12"})
+	same(t, "and no more", sum(10*24*hour), nil)
+	if len(s.over) > 0 {
+		t.Errorf("%d are remembered for ever", len(s.over))
+	}
+	if since := b.archive.since; since[0] != base+minute-7*24*hour || since[1] != base+minute-hour || since[3] != base+10*minute-hour || since[4] != since[3] {
+		t.Errorf("asked since %v", since)
 	}
 }

@@ -10,6 +10,7 @@ type Config struct {
 	Archive    PipelineConfig `yaml:"archive"`    // topic of events
 	Violations PipelineConfig `yaml:"violations"` // topic of violations
 	Visits     PipelineConfig `yaml:"visits"`     // topic of visits
+	Driving    PipelineConfig `yaml:"driving"`    // topic of driving, what drivers have driven
 	// DrainTimeout is how long a stop waits for what was read to be written. What is not written by then is read again
 	// after the next start.
 	DrainTimeout  time.Duration `yaml:"drain_timeout"`
@@ -39,6 +40,8 @@ func DefaultConfig() Config {
 		// Violations are rare, and somebody waits for them.
 		Violations: PipelineConfig{Topic: "violations", Group: "violations-sink", MaxRows: 10_000, MaxBytes: 16 << 20,
 			MaxDelay: 250 * time.Millisecond, Writers: 1},
+		Driving: PipelineConfig{Topic: "driving", Group: "driving-sink", MaxRows: 50_000, MaxBytes: 16 << 20,
+			MaxDelay: time.Second, Writers: 1},
 		Visits: PipelineConfig{Topic: "visits", Group: "visits-sink", MaxRows: 10_000, MaxBytes: 16 << 20,
 			MaxDelay: time.Second, Writers: 1},
 		DrainTimeout:  15 * time.Second,
@@ -64,6 +67,9 @@ func (c *Config) Validate() error {
 		return err
 	}
 	if err := c.Violations.validate("violations"); err != nil {
+		return err
+	}
+	if err := c.Driving.validate("driving"); err != nil {
 		return err
 	}
 	return c.Visits.validate("visits")

@@ -61,6 +61,7 @@ func New(cfg Config, l Log, s Store, quality Quality, log *slog.Logger, reg prom
 	}{
 		{cfg.Archive, func() contents { return newArchiveContents(cfg.Archive.Topic, quality) }},
 		{cfg.Violations, func() contents { return newRecordContents[store.ViolationBlock](cfg.Violations.Topic) }},
+		{cfg.Driving, func() contents { return newRecordContents[store.DrivingBlock](cfg.Driving.Topic) }},
 		{cfg.Visits, func() contents { return newRecordContents[store.VisitBlock](cfg.Visits.Topic) }},
 	} {
 		out.pipelines = append(out.pipelines, &pipeline{

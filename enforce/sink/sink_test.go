@@ -413,27 +413,33 @@ func TestMetrics(t *testing.T) {
 	want := `
 # HELP lushao_sink_blocks_total Blocks whose offsets are committed.
 # TYPE lushao_sink_blocks_total counter
+lushao_sink_blocks_total{topic="driving"} 0
 lushao_sink_blocks_total{topic="events"} 0
 lushao_sink_blocks_total{topic="violations"} 0
 lushao_sink_blocks_total{topic="visits"} 0
 # HELP lushao_sink_dead_letters_total Pieces of messages that could not be read and went to the table dead_letters.
 # TYPE lushao_sink_dead_letters_total counter
+lushao_sink_dead_letters_total{topic="driving"} 0
 lushao_sink_dead_letters_total{topic="events"} 0
 lushao_sink_dead_letters_total{topic="violations"} 0
 lushao_sink_dead_letters_total{topic="visits"} 0
 # HELP lushao_sink_pending_blocks Blocks that are full and not yet committed.
 # TYPE lushao_sink_pending_blocks gauge
+lushao_sink_pending_blocks{topic="driving"} 0
 lushao_sink_pending_blocks{topic="events"} 0
 lushao_sink_pending_blocks{topic="violations"} 0
 lushao_sink_pending_blocks{topic="visits"} 0
 # HELP lushao_sink_retries_total Tries that failed and were made again, by what was tried: insert, commit, read.
 # TYPE lushao_sink_retries_total counter
+lushao_sink_retries_total{operation="commit",topic="driving"} 0
 lushao_sink_retries_total{operation="commit",topic="events"} 0
 lushao_sink_retries_total{operation="commit",topic="violations"} 0
 lushao_sink_retries_total{operation="commit",topic="visits"} 0
+lushao_sink_retries_total{operation="insert",topic="driving"} 0
 lushao_sink_retries_total{operation="insert",topic="events"} 0
 lushao_sink_retries_total{operation="insert",topic="violations"} 0
 lushao_sink_retries_total{operation="insert",topic="visits"} 0
+lushao_sink_retries_total{operation="read",topic="driving"} 0
 lushao_sink_retries_total{operation="read",topic="events"} 0
 lushao_sink_retries_total{operation="read",topic="violations"} 0
 lushao_sink_retries_total{operation="read",topic="visits"} 0
@@ -455,6 +461,7 @@ func TestConfigValidate(t *testing.T) {
 		"sink.violations.group":     func(c *Config) { c.Violations.Group = "" },
 		"sink.archive.max_rows":     func(c *Config) { c.Archive.MaxRows = 0 },
 		"sink.archive.max_bytes":    func(c *Config) { c.Archive.MaxBytes = 1 },
+		"sink.driving.topic":        func(c *Config) { c.Driving.Topic = "" },
 		"sink.violations.max_delay": func(c *Config) { c.Violations.MaxDelay = 0 },
 		"sink.archive.writers":      func(c *Config) { c.Archive.Writers = 0 },
 	} {

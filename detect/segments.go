@@ -1,0 +1,169 @@
+package detect
+
+import (
+	"cmp"
+	"math"
+	"slices"
+
+	"lushao/ingest"
+)
+
+// DrivingSegment is what a driver with a card has driven in one vehicle within ten minutes of the clock: what his driving time over
+// several vehicles is summed up from, when these are judged by different engines. It is written when the ten minutes are over or the
+// vehicle stands, and again, with a higher version, when there is more.
+type DrivingSegment struct {
+	License  string       `json:"license"`
+	Name     string       `json:"name"`
+	Plate    string       `json:"plate"`
+	Color    ingest.Color `json:"color"`
+	Class    string       `json:"class"`
+	Cell     int64        `json:"cell"`  // Unix ms: when the ten minutes begin
+	Start    int64        `json:"start"` // Unix ms: of the first driving in them
+	End      int64        `json:"end"`   // of the last
+	DrivenMs int64        `json:"driven_ms"`
+	Version  uint64       `json:"version"`
+}
+
+// segmentCell is ten minutes, ms.
+const segmentCell = 10 * minuteMs
+
+// segment is the one that a driver is in. It is one in the vehicle that is his home.
+type segment struct {
+	cell       int64
+	start, end int64
+	driven     int32 // ms
+	told       int32 // of it, in the last record
+}
+
+// logSegment takes driving of a driver into account.
+func (e *Engine) logSegment(driver uint32, a, b int64) {
+	s := &e.duties[driver-1].segment
+	for a < b {
+		cell := a - a%segmentCell
+		to := min(b, cell+segmentCell)
+		if s.driven > 0 && s.cell != cell {
+			e.tellSegment(driver)
+			*s = segment{}
+		}
+		if s.driven == 0 {
+			*s = segment{cell: cell, start: a}
+		}
+		s.driven += int32(to - a)
+		s.end = to
+		a = to
+	}
+}
+
+// tellSegment hands out a driver's segment, if there is anything new in it.
+func (e *Engine) tellSegment(driver uint32) {
+	d := &e.duties[driver-1]
+	s := &d.segment
+	if s.driven == s.told || d.home == 0 {
+		return
+	}
+	s.told = s.driven
+	v, card := e.store.at(d.home-1), &e.drivers[driver-1]
+	e.segments = append(e.segments, DrivingSegment{License: card.License, Name: card.Name, Plate: v.id.Plate(), Color: v.id.Color, Class: v.class.String(),
+		Cell: s.cell, Start: s.start, End: s.end, DrivenMs: int64(s.driven), Version: e.version})
+}
+
+// DrivingSegments returns what drivers have driven, as the last call of Process or Finish made it, valid until the next one.
+func (e *Engine) DrivingSegments() []DrivingSegment { return e.segments }
+
+// RejudgeSegments is Rejudge for driving segments.
+func RejudgeSegments(snap *Snapshot, events []ingest.Event, of ingest.Vehicle) []DrivingSegment {
+	type key struct {
+		license, name string
+		cell          int64
+	}
+	found := map[key]DrivingSegment{}
+	sortByTime(events)
+	e := New(snap)
+	e.frozen = true
+	keep := func() {
+		for _, s := range e.segments {
+			if s.Plate == of.Plate() && s.Color == of.Color {
+				found[key{s.License, s.Name, s.Cell}] = s
+			}
+		}
+	}
+	for len(events) > 0 {
+		n := min(len(events), maxBatch)
+		e.Process(events[:n], 0)
+		keep()
+		events = events[n:]
+	}
+	e.segments = e.segments[:0]
+	for i := range e.duties {
+		e.tellSegment(uint32(i + 1))
+	}
+	keep()
+	out := make([]DrivingSegment, 0, len(found))
+	for _, s := range found {
+		out = append(out, s)
+	}
+	slices.SortFunc(out, compareSegments)
+	return out
+}
+
+func compareSegments(a, b DrivingSegment) int {
+	return cmp.Or(cmp.Compare(a.Cell, b.Cell), cmp.Compare(a.License, b.License), cmp.Compare(a.Name, b.Name))
+}
+
+// CorrectSegments compares the driving segments of a vehicle that stand with what was found, as Correct does: what was not found is
+// written with nothing driven.
+func CorrectSegments(recorded, judged []DrivingSegment, c Correction) []DrivingSegment {
+	same := func(a, b *DrivingSegment) bool { return a.Cell == b.Cell && a.License == b.License && a.Name == b.Name }
+	var out []DrivingSegment
+	for i := range judged {
+		s := judged[i]
+		n := slices.IndexFunc(recorded, func(o DrivingSegment) bool { return same(&o, &s) })
+		if s.Cell < c.Since || n >= 0 && (recorded[n].Version > c.Version || recorded[n].DrivenMs == s.DrivenMs && recorded[n].Start == s.Start && recorded[n].End == s.End) {
+			continue
+		}
+		s.Version = c.Version
+		out = append(out, s)
+	}
+	for i := range recorded {
+		s := recorded[i]
+		if s.Cell < c.Since || s.Version > c.Version || s.DrivenMs == 0 || slices.ContainsFunc(judged, func(o DrivingSegment) bool { return same(&o, &s) }) {
+			continue
+		}
+		s.DrivenMs, s.End, s.Version = 0, s.Start, c.Version
+		out = append(out, s)
+	}
+	return out
+}
+
+func (w *stateWriter) segment(s *segment) {
+	for _, t := range [...]int64{s.cell, s.start, s.end} {
+		w.u64(uint64(t))
+	}
+	w.u32(uint32(s.driven))
+	w.u32(uint32(s.told))
+}
+
+func (r *stateReader) segment(s *segment) {
+	s.cell, s.start, s.end, s.driven, s.told = int64(r.u64()), int64(r.u64()), int64(r.u64()), int32(r.u32()), int32(r.u32())
+}
+
+// DriverLimits are the limits of driving time, ms, each the lowest that any class has.
+type DriverLimits struct {
+	Stretch, Night, Daily, Weekly, Rest int64
+	DailyWindow, WeeklyWindow           int64
+	NightFrom, NightTo                  int // minutes of the day in Beijing time
+}
+
+// DriverLimits returns them; what is switched off is beyond reach.
+func (s *Snapshot) DriverLimits() DriverLimits {
+	d := &s.driving
+	of := func(k fatigueKind) int64 {
+		if !d.of[k].enabled {
+			return math.MaxInt64
+		}
+		return d.of[k].limit
+	}
+	return DriverLimits{Stretch: min(of(fatigueContinuous), of(fatigueSevere)), Night: of(fatigueNight), Daily: of(fatigueDaily), Weekly: of(fatigueWeekly), Rest: d.rest,
+		DailyWindow: int64(s.Settings.FatigueDaily.WindowS) * 1000, WeeklyWindow: int64(s.Settings.FatigueWeekly.WindowS) * 1000,
+		NightFrom: int(d.night.from), NightTo: int(d.night.to)}
+}
