@@ -49,6 +49,8 @@ type Engine struct {
 	gapFrom     int64 // since when the gap that leads to the fix is taken for standing
 
 	conflicts map[string][]stationConflict // by station: of vehicles with their weighings there
+	unread    map[string]*unreadAt         // by station that fences lead round: weighings whose plate could not be read
+	evaded    map[string][]evasionAt       // by station: evasions that may still be taken back
 
 	visits        []Visit
 	rebasedVisits []Visit
@@ -62,6 +64,7 @@ type Stats struct {
 	Weighings uint64
 	Unjudged  uint64 // weighings without axles or build
 	Repeated  uint64 // weighings whose station and record number were there before
+	Unread    uint64 // weighings whose plate could not be read; each partition has them all
 	Cards     uint64
 	Waybills  uint64
 	Safety    uint64 // alarms of assistance systems
@@ -79,7 +82,9 @@ func New(snap *Snapshot) *Engine {
 }
 
 func (e *Engine) use(snap *Snapshot) {
+	before := e.snap
 	e.snap = snap
+	e.watchStations(before)
 	e.spikeWindow = int64(snap.Settings.Speeding.SpikeWindowS) * 1000
 }
 
@@ -169,6 +174,10 @@ func (e *Engine) processBatch(events []ingest.Event, first uint64) {
 	}
 	// The look-ups do not depend on each other, so their cache misses overlap.
 	for i := range events {
+		if events[i].Vehicle.IsZero() {
+			e.slots = append(e.slots, 0) // not used
+			continue
+		}
 		slot, ok := e.store.find(&events[i].Vehicle, e.hashes[i])
 		if !ok {
 			slot = e.store.add(&events[i].Vehicle, e.hashes[i])
@@ -177,6 +186,10 @@ func (e *Engine) processBatch(events []ingest.Event, first uint64) {
 	}
 	for i := range events {
 		e.version, e.mark = first+uint64(i), len(e.out)
+		if events[i].Vehicle.IsZero() {
+			e.nobody(&events[i])
+			continue
+		}
 		e.apply(e.store.at(e.slots[i]), &events[i])
 	}
 }
