@@ -52,6 +52,7 @@ type Engine struct {
 	unread    map[string]*unreadAt         // by station that fences lead round: weighings whose plate could not be read
 	evaded    map[string][]evasionAt       // by station: evasions that may still be taken back
 
+	warnings      []Warning
 	visits        []Visit
 	rebasedVisits []Visit
 }
@@ -120,9 +121,9 @@ func (e *Engine) keepRebased() {
 	e.rebasedVisits = append(e.rebasedVisits, e.visits...)
 }
 
-// takeRebased hands out what Use and LoadState closed.
+// takeRebased begins what a call hands out with what Use and LoadState closed.
 func (e *Engine) takeRebased(version uint64) {
-	e.visits = e.visits[:0]
+	e.visits, e.warnings = e.visits[:0], e.warnings[:0]
 	for i := range e.rebasedVisits {
 		e.rebasedVisits[i].Version = version
 		e.visits = append(e.visits, e.rebasedVisits[i])

@@ -164,9 +164,11 @@ type DrivingSettings struct {
 
 // FatigueSettings are those of a kind that looks at the stretch.
 type FatigueSettings struct {
-	Enabled bool     `yaml:"enabled"`
-	LimitS  int      `yaml:"limit_s"`
-	Classes []string `yaml:"classes"`
+	Enabled bool `yaml:"enabled"`
+	LimitS  int  `yaml:"limit_s"`
+	// PrewarnS is how long before the limit the driver is warned; 0, or no less than the limit: never.
+	PrewarnS int      `yaml:"prewarn_s"`
+	Classes  []string `yaml:"classes"`
 }
 
 // FatigueSumSettings are those of a rolling sum.
@@ -259,9 +261,9 @@ func DefaultSettings() Settings {
 		SectionSpeeding: SectionSpeedingSettings{Enabled: true, SegmentS: 60, OffLine: 200},
 		Driving: DrivingSettings{GapS: 600, GapSpeed: 100, RestS: 1200, CardWindowS: 300,
 			Classes: []string{"coach_line", "coach_charter", "coach_tour", "hazmat", "heavy_truck", "truck", "dump_truck", "school_bus"}},
-		FatigueContinuous: FatigueSettings{Enabled: true, LimitS: 4 * 3600,
+		FatigueContinuous: FatigueSettings{Enabled: true, LimitS: 4 * 3600, PrewarnS: 1800,
 			Classes: []string{"coach_line", "coach_charter", "coach_tour", "hazmat", "heavy_truck", "truck", "dump_truck", "school_bus"}},
-		FatigueNight:  FatigueSettings{Enabled: true, LimitS: 2 * 3600, Classes: []string{"coach_line", "coach_charter", "coach_tour"}},
+		FatigueNight:  FatigueSettings{Enabled: true, LimitS: 2 * 3600, PrewarnS: 1800, Classes: []string{"coach_line", "coach_charter", "coach_tour"}},
 		FatigueDaily:  FatigueSumSettings{Enabled: true, LimitS: 8 * 3600, WindowS: 86400, Classes: []string{"coach_line", "coach_charter", "coach_tour"}},
 		FatigueWeekly: FatigueSumSettings{Enabled: true, LimitS: 44 * 3600, WindowS: 7 * 86400, Classes: []string{"coach_line", "coach_charter", "coach_tour"}},
 		FatigueSevere: FatigueSevereSettings{Enabled: true, LimitS: 8 * 3600, RepeatedS: 86400, Classes: []string{"heavy_truck"}},
@@ -383,6 +385,9 @@ func (s *Settings) Validate() error {
 		{"fatigue_severe", s.FatigueSevere.LimitS, s.FatigueSevere.Classes}} {
 		seconds(f.name+".limit_s", f.limit)
 		classes(f.name+".classes", f.classes)
+	}
+	for name, f := range map[string]*FatigueSettings{"fatigue_continuous": &s.FatigueContinuous, "fatigue_night": &s.FatigueNight} {
+		seconds(name+".prewarn_s", f.PrewarnS)
 	}
 	seconds("fatigue_daily.window_s", s.FatigueDaily.WindowS)
 	seconds("fatigue_weekly.window_s", s.FatigueWeekly.WindowS)

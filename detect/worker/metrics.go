@@ -15,6 +15,7 @@ type metrics struct {
 	undecodable    prometheus.Counter
 	prompts        prometheus.Counter
 	droppedPrompts prometheus.Counter
+	warnings       *prometheus.CounterVec
 	violations     *prometheus.CounterVec
 	visits         *prometheus.CounterVec
 	vehicles       *prometheus.GaugeVec
@@ -43,6 +44,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		undecodable:    counter("lushao_detect_undecodable_events_total", "Events of the log that can't be read."),
 		prompts:        counter("lushao_detect_prompts_total", "Prompts to drivers that were written to the log."),
 		droppedPrompts: counter("lushao_detect_dropped_prompts_total", "Prompts to drivers that the log did not take in time."),
+		warnings: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "lushao_detect_warnings_total",
+			Help: "Limits of driving time that came near, by the kind of violation that is ahead; whether the driver was told is in the prompts."}, []string{"kind"}),
 		violations: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "lushao_detect_violation_records_total",
 			Help: "Records of violations written: opened, closed, retracted."}, []string{"kind", "state"}),
 		visits: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "lushao_detect_visit_records_total",
@@ -55,7 +58,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	}
 	positions := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "lushao_detect_positions_total",
 		Help: "Positions by what the quality gate said of them."}, []string{"quality"})
-	reg.MustRegister(positions, m.violations, m.visits, m.checkpointTime)
+	reg.MustRegister(positions, m.warnings, m.violations, m.visits, m.checkpointTime)
 	for _, q := range detect.Qualities() {
 		m.positions[q] = positions.WithLabelValues(q.String())
 	}

@@ -41,13 +41,15 @@ type Config struct {
 	CheckpointInterval time.Duration `yaml:"checkpoint_interval"`
 	// Shared lets several processes share the partitions by Kafka's group protocol. Without, all are this process's.
 	Shared bool `yaml:"shared"`
-	// Prompts are the kinds of violations that the driver is told of when they begin; see prompts.go.
+	// Prompts are the kinds of violations that the driver is told of when they begin, and those with _ahead that he is warned of before;
+	// see prompts.go.
 	Prompts []string `yaml:"prompts"`
 }
 
 // DefaultConfig returns the settings of one process.
 func DefaultConfig() Config {
-	return Config{CheckpointInterval: 10 * time.Second, Prompts: []string{string(detect.KindSpeeding), string(detect.KindFenceEntry)}}
+	return Config{CheckpointInterval: 10 * time.Second, Prompts: []string{string(detect.KindSpeeding), string(detect.KindFenceEntry),
+		ahead(detect.KindFatigueContinuous), ahead(detect.KindFatigueNight)}}
 }
 
 // Validate names the first setting that can't be used.
@@ -211,6 +213,7 @@ func (p *partition) judge(m *bus.Message) {
 		p.put(vs)
 		p.putVisits(p.engine.Visits())
 		p.prompts.put(vs, p.events[:n], version)
+		p.prompts.warn(p.engine.Warnings(), p.events[:n], version)
 		version += uint64(n)
 	}
 }
