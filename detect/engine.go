@@ -71,7 +71,7 @@ type Stats struct {
 	Safety    uint64 // alarms of assistance systems
 	Other     uint64 // events that no rule uses
 
-	// StationFaults counts by station the conflicts of position that were its own fault.
+	// StationFaults counts by station the conflicts of position that were its own fault, also those of a state that was read back.
 	StationFaults map[string]uint64
 }
 

@@ -273,6 +273,9 @@ func (s *Snapshot) compileSettings() {
 // Vehicles returns the number of vehicles in the register, Fences that of the fences.
 func (s *Snapshot) Vehicles() int { return len(s.register) }
 
+// HasStation reports whether a weigh station is in the register.
+func (s *Snapshot) HasStation(id string) bool { return s.stations[id] != nil }
+
 // Fences returns the number of fences.
 func (s *Snapshot) Fences() int { return len(s.fences) }
 
