@@ -32,6 +32,8 @@ var bases = []Basis{
 	{"overlimit", "《超限运输车辆行驶公路管理规定》第三条"},
 	{"overlimit-fine", "《超限运输车辆行驶公路管理规定》第四十三条"},
 	{"overlimit-permit", "《超限运输车辆行驶公路管理规定》第四十四条"},
+	{"weigh-evasion", "《公路安全保护条例》第六十七条"},
+	{"weigh-evaded-mark", "《公路货运车辆不停车超限超载检测系统》附录B表B.1逃避检测标志（isEscape）"},
 	{"plan-linxian-hundred-tonne", "临县方案关于百吨王的规定"},
 	{"plan-jincheng-waybill", "晋城市城区方案关于电子运单的规定"},
 	{"plan-yunxi-waybill", "岳阳市云溪区工作要点关于电子运单的规定"},

@@ -14,17 +14,22 @@ import (
 // name, not by number, so that it can be read with another snapshot and in any grouping. Numbers are little-endian.
 //
 // stateVersion changes with the layout. A state of another version is refused: the caller then goes back in the log.
-const stateVersion = 5
+const stateVersion = 6
 
 // ErrStateVersion says that a checkpoint was written by another version of the engine.
 var ErrStateVersion = errors.New("checkpoint: written by another version of the engine")
 
 // AppendState appends the state of vehicles from (by order of first appearance) until their bytes reach limit, or all are
-// there; one vehicle at least. It returns the next vehicle to go on with; Vehicles() when done.
+// there; one vehicle at least, where there is one. It returns the next vehicle to go on with; Vehicles() when done. An engine without
+// vehicles may have state too: it is written with the first call.
 func (e *Engine) AppendState(dst []byte, from, limit int) (out []byte, next int) {
 	start := len(dst)
 	w := stateWriter{b: append(dst, stateVersion)}
 	w.u64(uint64(e.clock))
+	w.truth(from == 0) // what belongs to no vehicle is with the first
+	if from == 0 {
+		e.writeUnread(&w)
+	}
 	for next = from; next < e.store.count && (next == from || len(w.b)-start < limit); next++ {
 		e.writeVehicle(&w, e.store.at(uint32(next)))
 	}
@@ -41,6 +46,9 @@ func (e *Engine) LoadState(b []byte) error {
 	}
 	r := stateReader{b: b[1:]}
 	e.clock = max(e.clock, int64(r.u64()))
+	if r.truth() {
+		e.readUnread(&r)
+	}
 	e.out, e.mark, e.visits = e.out[:0], 0, e.visits[:0]
 	for len(r.b) > 0 && r.err == nil {
 		before := e.store.count
@@ -167,11 +175,13 @@ func (e *Engine) writeVehicle(w *stateWriter, v *vehicle) {
 	w.u32(uint32(len(sd.weighed)))
 	for _, o := range sd.weighed {
 		w.u64(o.record)
+		w.u64(o.station)
 		w.u64(uint64(o.time))
 		w.truth(o.overload)
 	}
 	e.writeBills(w, sd)
 	e.writeMonitoring(w, sd)
+	e.writeEvasions(w, sd)
 	e.writeDriving(w, sd)
 	e.writeAlarms(w, sd)
 	e.writeTampering(w, sd)
@@ -284,10 +294,11 @@ func (e *Engine) readVehicle(r *stateReader) {
 		sd.waybills = append(sd.waybills, waybill{r.text(), int64(r.u64()), int64(r.u64()), r.text()})
 	}
 	for n := r.count(); n > 0 && r.err == nil; n-- {
-		sd.weighed = append(sd.weighed, weighed{r.u64(), int64(r.u64()), r.truth()})
+		sd.weighed = append(sd.weighed, weighed{r.u64(), r.u64(), int64(r.u64()), r.truth()})
 	}
 	e.readBills(r, sd)
 	e.readMonitoring(r, sd)
+	e.readEvasions(r, sd)
 	e.readDriving(r, v, sd)
 	e.readAlarms(r, sd)
 	e.readTampering(r, sd)

@@ -19,6 +19,7 @@ const (
 	wakeConflict                    // a conflict with a station is forgotten
 	wakeSafety                      // the last start of an assistance system's alarm runs out
 	wakeLate                        // it is to be judged again, see late.go
+	wakeEvasion                     // an evasion of the scales is decided, or forgotten
 )
 
 // timer asks for a vehicle to be looked at when the clock has come to a time. Of equal times the one that was asked for first fires

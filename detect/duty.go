@@ -19,6 +19,7 @@ type duty struct {
 	stops      uint8 // in the stretch, of less than a rest; no more than 255 are counted
 	gaps       uint8 // in the stretch, of which all but the least driving is taken for standing; likewise
 	counted    bool  // fatigue_continuous has opened in this stretch
+	warned     uint8 // of which kinds the driver was warned in this stretch: fatigueKind.warned
 }
 
 // drive adds driving. Of two vehicles that one driver is said to drive at a time, the one that is heard of first counts.
@@ -55,7 +56,9 @@ func (d *duty) drive(a, b int64, s *drivingRules) (from int64) {
 }
 
 // ends says that the stretch has ended.
-func (d *duty) ends() { d.from, d.driven, d.atNight, d.counted, d.stops, d.gaps = 0, 0, 0, false, 0, 0 }
+func (d *duty) ends() {
+	d.from, d.driven, d.atNight, d.counted, d.stops, d.gaps, d.warned = 0, 0, 0, false, 0, 0, 0
+}
 
 // around returns the window that holds t, or else the next one after t.
 func (h hours) around(t int64) (from, to int64) {

@@ -73,13 +73,14 @@ func (w *stateWriter) duty(d *duty) {
 	w.u8(d.stops)
 	w.u8(d.gaps)
 	w.truth(d.counted)
+	w.u8(d.warned)
 }
 
 func (r *stateReader) duty(d *duty) {
 	for _, t := range [...]*int64{&d.from, &d.to, &d.driven, &d.night, &d.atNight, &d.restBefore, &d.continuous} {
 		*t = int64(r.u64())
 	}
-	d.stops, d.gaps, d.counted = r.u8(), r.u8(), r.truth()
+	d.stops, d.gaps, d.counted, d.warned = r.u8(), r.u8(), r.truth(), r.u8()
 }
 
 func (w *stateWriter) sums(s *dutySums) {

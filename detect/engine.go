@@ -50,7 +50,10 @@ type Engine struct {
 
 	conflicts map[string][]stationConflict // by station: of vehicles with their weighings there
 	late      []uint32                     // slots of vehicles to be judged again
+	unread    map[string]*unreadAt         // by station that fences lead round: weighings whose plate could not be read
+	evaded    map[string][]evasionAt       // by station: evasions that may still be taken back
 
+	warnings      []Warning
 	visits        []Visit
 	rebasedVisits []Visit
 	segments      []DrivingSegment
@@ -64,12 +67,13 @@ type Stats struct {
 	Weighings uint64
 	Unjudged  uint64 // weighings without axles or build
 	Repeated  uint64 // weighings whose station and record number were there before
+	Unread    uint64 // weighings whose plate could not be read; each partition has them all
 	Cards     uint64
 	Waybills  uint64
 	Safety    uint64 // alarms of assistance systems
 	Other     uint64 // events that no rule uses
 
-	// StationFaults counts by station the conflicts of position that were its own fault.
+	// StationFaults counts by station the conflicts of position that were its own fault, also those of a state that was read back.
 	StationFaults map[string]uint64
 }
 
@@ -81,7 +85,9 @@ func New(snap *Snapshot) *Engine {
 }
 
 func (e *Engine) use(snap *Snapshot) {
+	before := e.snap
 	e.snap = snap
+	e.watchStations(before)
 	e.spikeWindow = int64(snap.Settings.Speeding.SpikeWindowS) * 1000
 }
 
@@ -117,9 +123,9 @@ func (e *Engine) keepRebased() {
 	e.rebasedVisits = append(e.rebasedVisits, e.visits...)
 }
 
-// takeRebased hands out what Use and LoadState closed.
+// takeRebased begins what a call hands out with what Use and LoadState closed.
 func (e *Engine) takeRebased(version uint64) {
-	e.visits = e.visits[:0]
+	e.visits, e.warnings = e.visits[:0], e.warnings[:0]
 	for i := range e.rebasedVisits {
 		e.rebasedVisits[i].Version = version
 		e.visits = append(e.visits, e.rebasedVisits[i])
@@ -171,6 +177,10 @@ func (e *Engine) processBatch(events []ingest.Event, first uint64) {
 	}
 	// The look-ups do not depend on each other, so their cache misses overlap.
 	for i := range events {
+		if events[i].Vehicle.IsZero() {
+			e.slots = append(e.slots, 0) // not used
+			continue
+		}
 		slot, ok := e.store.find(&events[i].Vehicle, e.hashes[i])
 		if !ok {
 			slot = e.store.add(&events[i].Vehicle, e.hashes[i])
@@ -179,6 +189,10 @@ func (e *Engine) processBatch(events []ingest.Event, first uint64) {
 	}
 	for i := range events {
 		e.version, e.mark = first+uint64(i), len(e.out)
+		if events[i].Vehicle.IsZero() {
+			e.nobody(&events[i])
+			continue
+		}
 		e.apply(e.store.at(e.slots[i]), &events[i])
 	}
 }

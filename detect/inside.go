@@ -16,7 +16,7 @@ type fenceCase struct {
 	count   uint8     // fixes in a row: inside while candidate, far enough outside while leaving
 	opened  bool      // its violation is open
 	over    bool      // its violation has ended, or can't open any more, though the vehicle is inside
-	leaveAt tally     // while leaving: where it ends if the next fixes are outside too
+	leaveAt tally     // while leaving: where it ends if the next fixes are outside too; of a candidate: at the first fix inside
 	until   int64     // end of the schedule's window at the last fix that was inside; 0: no schedule
 	before  fix       // of a candidate: the fix before the first one inside; time 0: no segment leads from it
 	from    geo.Point // where fences judge that fix
@@ -31,8 +31,8 @@ const (
 	fenceLeaving
 )
 
-// insideRule is what being inside of a kind of fence means. enabled and record are there always, the others are nil where
-// the rule has no use for them.
+// insideRule is what being inside of a kind of fence means. enabled is there always, record where a violation can open or a visit be; the
+// others are nil where the rule has no use for them.
 type insideRule struct {
 	enabled func(s *Settings) bool
 	// means narrows whom the fence means, beyond its classes and plates.
@@ -57,6 +57,10 @@ func insideRuleOf(k FenceKind) *insideRule {
 		return &fenceStayRule
 	case FenceJurisdiction:
 		return &unfiledEntryRule
+	case FenceApproach:
+		return &approachRule
+	case FenceBypass:
+		return &bypassRule
 	}
 	return nil
 }
@@ -74,6 +78,9 @@ func insideFix(e *Engine, m *moment) {
 	if v.side != 0 && len(e.sides[v.side-1].fences) > 0 {
 		e.goOn(m)
 	}
+	if v.side != 0 && len(e.sides[v.side-1].approaches) > 0 {
+		e.forgetApproaches(&e.sides[v.side-1], f.time)
+	}
 	for _, n := range m.hits {
 		fc := &e.snap.fences[n]
 		if fc.inside == nil || !fc.inside.enabled(&e.snap.Settings) {
@@ -88,6 +95,7 @@ func insideFix(e *Engine, m *moment) {
 			continue
 		}
 		c := fenceCase{fence: n, count: 1, until: until, span: beginSpan(v, f)}
+		c.leaveAt = c.span.held
 		if fc.Kind == FenceForbidden && !m.broken {
 			c.before, c.from = v.judged, m.from
 		}

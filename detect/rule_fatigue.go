@@ -74,6 +74,7 @@ type drivingRules struct {
 		enabled       bool
 		classes       ClassSet
 		limit, window int64
+		prewarn       int64 // before the limit; 0: never
 	}
 	repeated int64
 }
@@ -84,7 +85,7 @@ func compileDriving(s *Settings, night hours) drivingRules {
 	r := drivingRules{gap: ms(d.GapS), rest: ms(d.RestS), cardWindow: ms(d.CardWindowS), perMetre: 3600 / d.GapSpeed, classes: classSet(d.Classes), night: night,
 		sumsWithoutCard: d.SumsWithoutCard, repeated: ms(s.FatigueSevere.RepeatedS)}
 	stretch := func(k fatigueKind, s *FatigueSettings) {
-		r.of[k].enabled, r.of[k].classes, r.of[k].limit = s.Enabled, classSet(s.Classes), ms(s.LimitS)
+		r.of[k].enabled, r.of[k].classes, r.of[k].limit, r.of[k].prewarn = s.Enabled, classSet(s.Classes), ms(s.LimitS), ms(s.PrewarnS)
 	}
 	sum := func(k fatigueKind, s *FatigueSumSettings) {
 		r.of[k].enabled, r.of[k].classes, r.of[k].limit, r.of[k].window = s.Enabled, classSet(s.Classes), ms(s.LimitS), ms(s.WindowS)
@@ -408,6 +409,7 @@ func (e *Engine) openStretches(m *moment, d *duty, driver uint32) {
 			}
 			driven, c.until = d.atNight, until
 		}
+		e.warn(m, d, driver, k, driven)
 		if driven <= of.limit || e.isOpen(v, k, driver) {
 			continue
 		}

@@ -13,6 +13,7 @@ import (
 // overloads are counted over a year.
 type weighed struct {
 	record   uint64 // hash of station and record number
+	station  uint64 // hash of it
 	time     int64
 	overload bool
 }
@@ -63,9 +64,13 @@ func overloadWeighing(e *Engine, v *vehicle, ev *ingest.Event) {
 	e.emit(o)
 }
 
-func recordHash(station, record string) uint64 {
+func recordHash(station, record string) uint64 { return textHash(station, "\x00", record) }
+
+func stationHash(station string) uint64 { return textHash(station) }
+
+func textHash(texts ...string) uint64 {
 	h := uint64(14695981039346656037)
-	for _, s := range [...]string{station, "\x00", record} {
+	for _, s := range texts {
 		for i := range len(s) {
 			h = (h ^ uint64(s[i])) * 1099511628211
 		}

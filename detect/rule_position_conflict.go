@@ -108,6 +108,9 @@ func conflictLoad(e *Engine, v *vehicle) {
 		if c.listed {
 			e.listConflict(v, c)
 		}
+		if c.faulty {
+			e.countStationFault(c.station, true)
+		}
 		e.wakeAt(v, wakeConflict, c.received+conflictKeepMs)
 	}
 }
@@ -254,7 +257,7 @@ func (e *Engine) countStationFault(station string, fault bool) {
 		e.stats.StationFaults[station] = n + 1
 	case n > 1:
 		e.stats.StationFaults[station] = n - 1
-	default: // also what was counted before a restart
+	default:
 		delete(e.stats.StationFaults, station)
 	}
 }

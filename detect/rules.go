@@ -25,8 +25,8 @@ type rule struct {
 	end func(e *Engine, v *vehicle, close bool)
 }
 
-// rules is the list of all rules, in the order in which they see an event. fence_stay and unfiled_entry are found by the same
-// functions as fence_entry: what being inside of a fence means, its kind says (inside.go).
+// rules is the list of all rules, in the order in which they see an event. fence_stay, unfiled_entry and the bypasses of
+// weigh_evasion are found by the same functions as fence_entry: what being inside of a fence means, its kind says (inside.go).
 var rules = []rule{
 	{kind: KindSpeeding, fix: speedingFix, rebase: speedingRebase, end: speedingEnd},
 	{kind: KindSectionSpeeding, fix: sectionSpeedingFix, rebase: sectionsRebase, end: sectionsEnd},
@@ -47,6 +47,7 @@ var rules = []rule{
 	{kind: KindHundredTonne, weighing: hundredTonneWeighing},
 	{kind: KindOversize, weighing: oversizeWeighing},
 	{kind: KindPermitMismatch, weighing: permitMismatchWeighing},
+	{kind: KindWeighEvasion, weighing: weighEvasionWeighing, due: weighEvasionDue, load: weighEvasionLoad}, // bypasses are found with fence_entry
 	{kind: KindNoWaybill, position: noWaybillPosition, fix: noWaybillFix, load: noWaybillPapers, rebase: noWaybillRebase, end: noWaybillEnd},
 	{kind: KindGoneDark, fix: goneDarkFix, position: goneDarkPosition, due: goneDarkDue, load: goneDarkLoad, end: goneDarkEnd},
 	{kind: KindOfflineDisplacement, fix: offlineFix, due: offlineDue, load: offlineLoad},

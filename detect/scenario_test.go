@@ -360,7 +360,7 @@ func viaCheckpoints(t *testing.T, snap *detect.Snapshot, events []ingest.Event, 
 	for i := range events {
 		keep(e.Process(events[i:i+1], 1))
 		var chunks [][]byte
-		for from := 0; from < e.Vehicles(); {
+		for from, first := 0, true; first || from < e.Vehicles(); first = false {
 			var b []byte
 			b, from = e.AppendState(nil, from, 1) // a vehicle a chunk
 			chunks = append(chunks, b)

@@ -45,6 +45,7 @@ type Settings struct {
 	HundredTonne   HundredTonneSettings `yaml:"hundred_tonne"`
 	Oversize       OversizeSettings     `yaml:"oversize"`
 	PermitMismatch SwitchSettings       `yaml:"permit_mismatch"`
+	WeighEvasion   WeighEvasionSettings `yaml:"weigh_evasion"`
 	NoWaybill      NoWaybillSettings    `yaml:"no_waybill"`
 
 	Monitoring          MonitoringSettings          `yaml:"monitoring"`
@@ -163,9 +164,11 @@ type DrivingSettings struct {
 
 // FatigueSettings are those of a kind that looks at the stretch.
 type FatigueSettings struct {
-	Enabled bool     `yaml:"enabled"`
-	LimitS  int      `yaml:"limit_s"`
-	Classes []string `yaml:"classes"`
+	Enabled bool `yaml:"enabled"`
+	LimitS  int  `yaml:"limit_s"`
+	// PrewarnS is how long before the limit the driver is warned; 0, or no less than the limit: never.
+	PrewarnS int      `yaml:"prewarn_s"`
+	Classes  []string `yaml:"classes"`
 }
 
 // FatigueSumSettings are those of a rolling sum.
@@ -213,6 +216,14 @@ type HundredTonneSettings struct {
 	LimitKg int  `yaml:"limit_kg"` // from this on
 }
 
+// WeighEvasionSettings are those of the kind weigh_evasion.
+type WeighEvasionSettings struct {
+	Enabled   bool     `yaml:"enabled"`
+	ApproachS int      `yaml:"approach_s"` // from entering the approach to entering the bypass, at most
+	RecordS   int      `yaml:"record_s"`   // a record so long before or after entering the bypass speaks against it
+	Classes   []string `yaml:"classes"`    // who evades by going round; a record that is marked names whom it will
+}
+
 // NoWaybillSettings are those of the kind no_waybill.
 type NoWaybillSettings struct {
 	Enabled bool `yaml:"enabled"`
@@ -250,9 +261,9 @@ func DefaultSettings() Settings {
 		SectionSpeeding: SectionSpeedingSettings{Enabled: true, SegmentS: 60, OffLine: 200},
 		Driving: DrivingSettings{GapS: 600, GapSpeed: 100, RestS: 1200, CardWindowS: 300,
 			Classes: []string{"coach_line", "coach_charter", "coach_tour", "hazmat", "heavy_truck", "truck", "dump_truck", "school_bus"}},
-		FatigueContinuous: FatigueSettings{Enabled: true, LimitS: 4 * 3600,
+		FatigueContinuous: FatigueSettings{Enabled: true, LimitS: 4 * 3600, PrewarnS: 1800,
 			Classes: []string{"coach_line", "coach_charter", "coach_tour", "hazmat", "heavy_truck", "truck", "dump_truck", "school_bus"}},
-		FatigueNight:  FatigueSettings{Enabled: true, LimitS: 2 * 3600, Classes: []string{"coach_line", "coach_charter", "coach_tour"}},
+		FatigueNight:  FatigueSettings{Enabled: true, LimitS: 2 * 3600, PrewarnS: 1800, Classes: []string{"coach_line", "coach_charter", "coach_tour"}},
 		FatigueDaily:  FatigueSumSettings{Enabled: true, LimitS: 8 * 3600, WindowS: 86400, Classes: []string{"coach_line", "coach_charter", "coach_tour"}},
 		FatigueWeekly: FatigueSumSettings{Enabled: true, LimitS: 44 * 3600, WindowS: 7 * 86400, Classes: []string{"coach_line", "coach_charter", "coach_tour"}},
 		FatigueSevere: FatigueSevereSettings{Enabled: true, LimitS: 8 * 3600, RepeatedS: 86400, Classes: []string{"heavy_truck"}},
@@ -265,6 +276,7 @@ func DefaultSettings() Settings {
 		HundredTonne:   HundredTonneSettings{Enabled: true, LimitKg: 100000},
 		Oversize:       OversizeSettings{Enabled: true, LengthMm: 18100, WidthMm: 2550, HeightMm: 4000, ToleranceMm: 100, HeightToleranceMm: 20},
 		PermitMismatch: SwitchSettings{Enabled: true},
+		WeighEvasion:   WeighEvasionSettings{Enabled: true, ApproachS: 1800, RecordS: 1800, Classes: []string{"heavy_truck"}},
 		NoWaybill:      NoWaybillSettings{Enabled: true, MovingS: 600, StopS: 7200},
 	}
 	s.defaultMonitoring()
@@ -374,6 +386,9 @@ func (s *Settings) Validate() error {
 		seconds(f.name+".limit_s", f.limit)
 		classes(f.name+".classes", f.classes)
 	}
+	for name, f := range map[string]*FatigueSettings{"fatigue_continuous": &s.FatigueContinuous, "fatigue_night": &s.FatigueNight} {
+		seconds(name+".prewarn_s", f.PrewarnS)
+	}
 	seconds("fatigue_daily.window_s", s.FatigueDaily.WindowS)
 	seconds("fatigue_weekly.window_s", s.FatigueWeekly.WindowS)
 	seconds("fatigue_severe.repeated_s", s.FatigueSevere.RepeatedS)
@@ -407,6 +422,10 @@ func (s *Settings) Validate() error {
 	}{{"length_mm", s.Oversize.LengthMm}, {"width_mm", s.Oversize.WidthMm}, {"height_mm", s.Oversize.HeightMm}} {
 		check(mm.v > 0 && mm.v <= 100_000, "oversize.%s: %d mm; from 1 to 100000", mm.name, mm.v)
 	}
+	for name, v := range map[string]int{"approach_s": s.WeighEvasion.ApproachS, "record_s": s.WeighEvasion.RecordS} {
+		check(v >= 1 && v <= 86400, "weigh_evasion.%s: %d; from 1 to 86400 seconds", name, v)
+	}
+	classes("weigh_evasion.classes", s.WeighEvasion.Classes)
 	seconds("no_waybill.moving_s", s.NoWaybill.MovingS)
 	seconds("no_waybill.stop_s", s.NoWaybill.StopS)
 	check(s.NoWaybill.StopS > 0, "no_waybill.stop_s: 0; greater than 0")

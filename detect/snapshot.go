@@ -53,9 +53,11 @@ type Snapshot struct {
 	hazmat   struct{ expressway, other, unknown uint32 }
 
 	monitored              ClassSet
-	darkSpeed, frozenSpeed uint16 // 0.1 km/h
-	frozenPlace            int32  // 1e-6 degree
-	frozenMileage          uint32 // 0.1 km
+	evaders                ClassSet        // by whom going round a station is evasion
+	bypassed               map[string]bool // stations that fences lead round
+	darkSpeed, frozenSpeed uint16          // 0.1 km/h
+	frozenPlace            int32           // 1e-6 degree
+	frozenMileage          uint32          // 0.1 km
 }
 
 // fence is a fence as the engine uses it.
@@ -101,7 +103,7 @@ func Compile(data *ReferenceData, settings Settings, digest string, generation u
 	}
 	s := &Snapshot{Settings: settings, RuleVersion: settings.Version(), Digest: digest, generation: generation,
 		register: make(map[ingest.Vehicle]*VehicleRecord, len(data.Vehicles)), operators: map[string]*Operator{},
-		stations: map[string]*Station{}, permits: map[ingest.Vehicle][]*Permit{}, fenceByID: map[string]int32{},
+		stations: map[string]*Station{}, permits: map[ingest.Vehicle][]*Permit{}, fenceByID: map[string]int32{}, bypassed: map[string]bool{},
 		filings: map[ingest.Vehicle][]*Filing{}, waybills: map[ingest.Vehicle][]*WaybillRecord{}, routes: map[string]*route{}, sectionByID: map[string]int32{}}
 	for i := range data.Vehicles {
 		v := &data.Vehicles[i]
@@ -181,6 +183,10 @@ func (s *Snapshot) compileFences(fences []Fence, workers int) error {
 			noStop = append(noStop, c.shape)
 		case FenceBound:
 			s.bound = append(s.bound, n)
+		case FenceBypass:
+			if f.Station != "" {
+				s.bypassed[f.Station] = true
+			}
 		}
 		s.fenceByID[f.ID] = n
 		s.fences = append(s.fences, c)
@@ -258,6 +264,7 @@ func (s *Snapshot) compileSettings() {
 		c, _ := ParseClass(name)
 		s.monitored = s.monitored.With(c)
 	}
+	s.evaders = classSet(s.Settings.WeighEvasion.Classes)
 	s.darkSpeed, s.frozenSpeed = tenth(s.Settings.GoneDark.MinSpeed), tenth(s.Settings.FrozenPosition.MinSpeed)
 	s.frozenPlace, s.frozenMileage = micro(s.Settings.FrozenPosition.Place), uint32(tenth(s.Settings.FrozenPosition.MileageKm))
 	s.hazmat.expressway, s.hazmat.other, s.hazmat.unknown = hundredth(h.Expressway), hundredth(h.Other), hundredth(h.Unknown)
@@ -265,6 +272,9 @@ func (s *Snapshot) compileSettings() {
 
 // Vehicles returns the number of vehicles in the register, Fences that of the fences.
 func (s *Snapshot) Vehicles() int { return len(s.register) }
+
+// HasStation reports whether a weigh station is in the register.
+func (s *Snapshot) HasStation(id string) bool { return s.stations[id] != nil }
 
 // Fences returns the number of fences.
 func (s *Snapshot) Fences() int { return len(s.fences) }

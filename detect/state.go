@@ -118,6 +118,8 @@ type side struct {
 	frozen      []frozenCase
 	unmonitored []unmonitoredCase
 	conflicts   []conflictCase
+	approaches  []approach
+	evasions    []evasionCase
 
 	alarms    []alarmCase
 	tampering []tamperCase
@@ -130,7 +132,7 @@ func (s *side) empty() bool {
 	return len(s.cards) == 0 && len(s.fatigue) == 0 && len(s.nights) == 0 && len(s.jumps) == 0 && len(s.speeding) == 0 && len(s.fences) == 0 && len(s.outside) == 0 && len(s.stops) == 0 &&
 		len(s.sections) == 0 && len(s.waybills) == 0 && len(s.weighed) == 0 && len(s.bills) == 0 &&
 		len(s.dark) == 0 && len(s.offline) == 0 && len(s.frozen) == 0 && len(s.unmonitored) == 0 && len(s.conflicts) == 0 &&
-		len(s.alarms) == 0 && len(s.tampering) == 0 && len(s.safety) == 0 && len(s.late) == 0
+		len(s.approaches) == 0 && len(s.evasions) == 0 && len(s.alarms) == 0 && len(s.tampering) == 0 && len(s.safety) == 0 && len(s.late) == 0
 }
 
 // extend counts a fix for everything that goes on.

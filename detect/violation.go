@@ -25,6 +25,7 @@ const (
 	KindHundredTonne    Kind = "hundred_tonne"
 	KindOversize        Kind = "oversize"
 	KindPermitMismatch  Kind = "permit_mismatch"
+	KindWeighEvasion    Kind = "weigh_evasion"
 	KindNoWaybill       Kind = "no_waybill"
 
 	KindGoneDark            Kind = "gone_dark"

@@ -28,7 +28,7 @@ func (e *Engine) admitWeighing(v *vehicle, ev *ingest.Event) bool {
 		e.stats.Repeated++
 		return false
 	}
-	sd.weighed = append(sd.weighed, weighed{record: record, time: ev.Time})
+	sd.weighed = append(sd.weighed, weighed{record: record, station: stationHash(ev.Weighing.Station), time: ev.Time})
 	return true
 }
 

@@ -9,6 +9,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -144,8 +145,22 @@ func (v *Vehicle) Hash() uint64 {
 // Partition is the partition of the vehicle's events among n.
 func (v *Vehicle) Partition(n int) int { return int(v.Hash() % uint64(n)) }
 
+// PlateUnread reports whether a plate is one of the ways in which cameras say that they could not read it: nothing at all,
+// a text with 牌 (无牌, 无车牌) or 识别 (未识别, 无法识别), 未知, or nothing but filler.
+func PlateUnread(plate string) bool {
+	plate = strings.TrimSpace(plate)
+	switch strings.ToLower(plate) {
+	case "", "无", "未知", "none", "null", "unknown":
+		return true
+	}
+	return strings.Contains(plate, "牌") || strings.Contains(plate, "识别") || strings.Trim(plate, "0-_*?#") == ""
+}
+
 // Event is one fact about one vehicle. Position is used when Kind is KindPosition; of the pointers the one of the kind
 // is set. A struct that is decoded into again keeps and overwrites what its pointers point to.
+//
+// A weighing whose plate could not be read is the one exception: its Vehicle is zero, and since nobody knows which vehicle it
+// was, a copy of it stands in every partition of the log.
 type Event struct {
 	Kind     Kind
 	Source   Source
@@ -161,6 +176,9 @@ type Event struct {
 	Safety   *Safety
 	Link     *Link
 }
+
+// Unread reports whether e is a weighing whose plate could not be read.
+func (e *Event) Unread() bool { return e.Kind == KindWeighing && e.Vehicle.IsZero() }
 
 // Values that stand for "not reported" in a Position.
 const (

@@ -6,12 +6,12 @@ import (
 	"strings"
 )
 
-// The wire form of an event on the bus, version 1. Numbers are little-endian. The value of a Kafka message of the
+// The wire form of an event on the bus. Numbers are little-endian. The value of a Kafka message of the
 // events topic is a concatenation of such events, all of one partition, and nothing else.
 //
 //	head, 48 bytes
 //	 0  u32  size of this event in bytes, head included
-//	 4  u8   version, 1
+//	 4  u8   version: 1, or 2 of a weighing without a vehicle
 //	 5  u8   kind
 //	 6  u8   source
 //	 7  u8   flags
@@ -31,11 +31,13 @@ import (
 // The other kinds are rare. Their fields follow the head in the order of the struct: numbers in their width, truths as
 // one byte, a list as a u16 count and its elements, a text as a u16 length and its bytes in UTF-8.
 //
-// A decoder of version 1 refuses other versions: a reader must be upgraded before the writers.
+// Version 2 has the same layout and says that there is no vehicle: plate, its length and colour are 0. Only a weighing whose plate
+// could not be read has it. A decoder refuses versions that it does not know: a reader must be upgraded before the writers.
 const (
-	wireVersion  = 1
-	headSize     = 48
-	positionSize = 40
+	wireVersion       = 1
+	wireVersionUnread = 2
+	headSize          = 48
+	positionSize      = 40
 )
 
 // MaxEventSize bounds one event on the wire, in bytes.
@@ -57,7 +59,9 @@ func (e *WireError) Error() string {
 func AppendEvent(dst []byte, e *Event) []byte {
 	start := len(dst)
 	var head [headSize + positionSize]byte
-	head[4] = wireVersion
+	if head[4] = wireVersion; e.Unread() {
+		head[4] = wireVersionUnread
+	}
 	head[5] = byte(e.Kind)
 	head[6] = byte(e.Source)
 	head[7] = byte(e.Flags)
@@ -165,8 +169,9 @@ func DecodeEvent(b []byte, e *Event) (rest []byte, err error) {
 		return nil, &WireError{0, "size", fmt.Sprintf("%d, of %d bytes there", size, len(b))}
 	}
 	rest, b = b[size:], b[:size]
-	if b[4] != wireVersion {
-		return nil, &WireError{4, "version", fmt.Sprintf("%d, want %d: this reader is older than the writer", b[4], wireVersion)}
+	unread := b[4] == wireVersionUnread
+	if b[4] != wireVersion && !unread {
+		return nil, &WireError{4, "version", fmt.Sprintf("%d, want %d or %d: this reader is older than the writer", b[4], wireVersion, wireVersionUnread)}
 	}
 	e.Kind, e.Source, e.Flags = Kind(b[5]), Source(b[6]), Flags(b[7])
 	e.Time = int64(binary.LittleEndian.Uint64(b[8:]))
@@ -174,7 +179,12 @@ func DecodeEvent(b []byte, e *Event) (rest []byte, err error) {
 	copy(e.Vehicle.plate[:], b[24:46])
 	e.Vehicle.size = b[46]
 	e.Vehicle.Color = Color(b[47])
-	if e.Vehicle.size == 0 || e.Vehicle.size > MaxPlate {
+	switch {
+	case unread && e.Kind != KindWeighing:
+		return nil, &WireError{5, "kind", fmt.Sprintf("a %s without a vehicle", e.Kind)}
+	case unread && e.Vehicle.Color != 0:
+		return nil, &WireError{47, "colour", fmt.Sprintf("%d, of no vehicle", e.Vehicle.Color)}
+	case unread != (e.Vehicle.size == 0) || e.Vehicle.size > MaxPlate:
 		return nil, &WireError{46, "plate length", fmt.Sprint(e.Vehicle.size)}
 	}
 	for _, c := range e.Vehicle.plate[e.Vehicle.size:] {

@@ -47,6 +47,9 @@ func examples(t testing.TB) []Event {
 			e.Safety = &Safety{System: "dsm", Kind: "phone", Level: 2, Flag: "start", AlarmID: 7, Speed: 500}
 		}),
 		with(KindLink, func(e *Event) { e.Link = &Link{Online: false, Reason: "closed"} }),
+		with(KindWeighing, func(e *Event) { // its plate could not be read
+			e.Vehicle, e.Weighing = Vehicle{}, &Weighing{Station: "S001", Record: "7", GrossKg: 61000, Speed: NoSpeed, Lane: 2, Evaded: true}
+		}),
 	}
 }
 
@@ -66,6 +69,11 @@ func TestWireGolden(t *testing.T) {
 			t.Errorf("%v:\ngot  %s\nwant %s", e.Kind, got, want)
 		}
 	}
+	unread := "5b00000002030101" + "00c8d5e09d010000" + "d0cfd5e09d010000" + strings.Repeat("00", 24) + "00000000" + "00000000" + "48ee0000" + strings.Repeat("00", 12) + "ffff" +
+		"00" + "00" + "00" + "02" + "00" + "01" + "0000" + "0400" + hex.EncodeToString([]byte("S001")) + "0100" + hex.EncodeToString([]byte("7"))
+	if got := hex.EncodeToString(AppendEvent(nil, &examples(t)[6])); got != unread {
+		t.Errorf("a weighing without a vehicle:\ngot  %s\nwant %s", got, unread)
+	}
 }
 
 func TestWireRoundTrip(t *testing.T) {
@@ -75,7 +83,7 @@ func TestWireRoundTrip(t *testing.T) {
 		packed = AppendEvent(packed, &all[i])
 	}
 	// Twice into the same structs: nothing may be left of the first time.
-	var got [6]Event
+	var got [7]Event
 	for range 2 {
 		rest := packed
 		for i := range all {
@@ -128,7 +136,8 @@ func TestWirePrefixes(t *testing.T) {
 func TestWireRefuses(t *testing.T) {
 	b := AppendEvent(nil, &examples(t)[0])
 	for want, change := range map[string]func(b []byte){
-		"version at byte 4":               func(b []byte) { b[4] = 2 },
+		"version at byte 4":               func(b []byte) { b[4] = 3 },
+		"kind at byte 5: a position":      func(b []byte) { b[4] = 2 },
 		"kind at byte 5":                  func(b []byte) { b[5] = 99 },
 		"size at byte 0":                  func(b []byte) { b[0], b[3] = 1, 0 },
 		"size at byte 0: 4278190174":      func(b []byte) { b[3] = 0xff },
@@ -141,6 +150,33 @@ func TestWireRefuses(t *testing.T) {
 		var e Event
 		if _, err := DecodeEvent(c, &e); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("want %q, got %v", want, err)
+		}
+	}
+}
+
+// Only a weighing may be without a vehicle, and it says so by its version: a reader that does not know it must refuse it.
+func TestWireRefusesNoVehicle(t *testing.T) {
+	all := examples(t)
+	unread, plated := AppendEvent(nil, &all[6]), AppendEvent(nil, &all[2])
+	for want, change := range map[string]func() []byte{
+		"plate length at byte 46: 0": func() []byte { unread[4] = 1; return unread },
+		"colour at byte 47: 2":       func() []byte { unread[47] = 2; return unread },
+		"plate at byte 24: not zero": func() []byte { unread[30] = 'x'; return unread },
+		"plate length at byte 46: 9": func() []byte { plated[4], plated[47] = 2, 0; return plated },
+	} {
+		u, p := bytes.Clone(unread), bytes.Clone(plated)
+		var e Event
+		if _, err := DecodeEvent(change(), &e); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("want %q, got %v", want, err)
+		}
+		unread, plated = u, p
+	}
+	for i := range all {
+		e := all[i]
+		e.Vehicle = Vehicle{}
+		var back Event
+		if _, err := DecodeEvent(AppendEvent(nil, &e), &back); (err == nil) != (e.Kind == KindWeighing) {
+			t.Errorf("a %s without a vehicle: %v", e.Kind, err)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -86,7 +87,7 @@ func TestEndToEnd(t *testing.T) {
 	stop()
 	var first, second bytes.Buffer
 	for _, out := range []*bytes.Buffer{&first, &second} {
-		if err := replay(nil, out, c.Reference.Dir, "", []string{dump}, true); err != nil {
+		if err := replay(nil, out, io.Discard, c.Reference.Dir, "", []string{dump}, true); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -101,7 +102,7 @@ func TestEndToEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	var fromSent bytes.Buffer
-	if err := replay(nil, &fromSent, c.Reference.Dir, "", []string{sent}, true); err != nil {
+	if err := replay(nil, &fromSent, io.Discard, c.Reference.Dir, "", []string{sent}, true); err != nil {
 		t.Fatal(err)
 	}
 	got = got[:0]

@@ -182,3 +182,13 @@ func TestConfigOfCommands(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Whatever the detector prompts by default, the gateway has words for, those of warnings with the hours driven.
+func TestDefaultPromptsHaveTexts(t *testing.T) {
+	texts := gateway.DefaultPromptsConfig().Templates
+	for _, kind := range worker.DefaultConfig().Prompts {
+		if text := texts[kind]; text == "" || strings.HasSuffix(kind, "_ahead") && !strings.Contains(text, "{measured}小时") {
+			t.Errorf("%s: %q", kind, text)
+		}
+	}
+}

@@ -6,9 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -25,7 +28,7 @@ func newReplay() *cobra.Command {
 		Use:   "replay --reference DIR [--rules FILE] [--at-end close|leave] FILE…",
 		Short: "judge events of files: violations as NDJSON, each once in its final state",
 		Long: "Reads events (NDJSON or CSV; - is stdin) in order of arrival and prints the violations that they make, by start\n" +
-			"and then id. The same input gives the same bytes.",
+			"and then id. The same input gives the same bytes. Weigh stations whose place or clock is wrong are named on stderr.",
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, files []string) error {
 			if dir == "" {
@@ -34,7 +37,7 @@ func newReplay() *cobra.Command {
 			if atEnd != "close" && atEnd != "leave" {
 				return usageError{fmt.Errorf("--at-end: %q; one of close, leave", atEnd)}
 			}
-			return replay(cmd.InOrStdin(), cmd.OutOrStdout(), dir, rules, files, atEnd == "close")
+			return replay(cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr(), dir, rules, files, atEnd == "close")
 		},
 	}
 	cmd.Flags().StringVar(&dir, "reference", "", "folder with vehicles.csv, fences.geojson and the other reference files")
@@ -43,7 +46,7 @@ func newReplay() *cobra.Command {
 	return cmd
 }
 
-func replay(stdin io.Reader, stdout io.Writer, dir, rules string, files []string, close bool) error {
+func replay(stdin io.Reader, stdout, stderr io.Writer, dir, rules string, files []string, close bool) error {
 	data, info, err := reference.Load(dir)
 	if err != nil {
 		return err
@@ -67,7 +70,11 @@ func replay(stdin io.Reader, stdout io.Writer, dir, rules string, files []string
 			return err
 		}
 	}
-	violations, _ := detect.Replay(snap, events, close)
+	violations, stats := detect.Replay(snap, events, close)
+	for _, station := range slices.Sorted(maps.Keys(stats.StationFaults)) {
+		fmt.Fprintf(stderr, "weigh station %s contradicts the positions of more than %d vehicles within %v (%d weighings), which is held against none of them: check its clock, and its place in stations.csv\n",
+			station, settings.PositionConflict.StationVehicles, time.Duration(settings.PositionConflict.StationWindowS)*time.Second, stats.StationFaults[station])
+	}
 	out := bufio.NewWriter(stdout)
 	for i := range violations {
 		b, err := json.Marshal(&violations[i])

@@ -72,7 +72,7 @@ func (p *partition) checkpoint(ctx context.Context) error {
 	s := p.slots
 	c := commitRecord{Generation: s.generation, Writer: s.writer, Slot: s.slot, Offset: p.next, Vehicles: p.engine.Vehicles()}
 	size := 0
-	for from := 0; from < p.engine.Vehicles(); {
+	for from, first := 0, true; first || from < p.engine.Vehicles(); first = false {
 		b := binary.LittleEndian.AppendUint64(nil, s.generation)
 		b = binary.LittleEndian.AppendUint64(b, s.writer)
 		b, from = p.engine.AppendState(b, from, chunkSize)

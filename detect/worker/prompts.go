@@ -25,6 +25,9 @@ func checkPrompts(kinds []string) error {
 	for _, k := range detect.Kinds() {
 		known = append(known, string(k))
 	}
+	for _, k := range detect.WarningKinds() {
+		known = append(known, ahead(k))
+	}
 	for _, k := range kinds {
 		if !slices.Contains(known, k) {
 			return fmt.Errorf("detect.prompts: %q; any of %s", k, strings.Join(known, ", "))
@@ -33,15 +36,18 @@ func checkPrompts(kinds []string) error {
 	return nil
 }
 
-// prompt is a message of PromptsTopic, as the gateway reads it. Its id is the violation's, so that a violation that is
-// judged again after a crash is told once.
+// ahead is the kind of a prompt that warns of a violation before it is one.
+func ahead(k detect.Kind) string { return string(k) + "_ahead" }
+
+// prompt is a message of PromptsTopic, as the gateway reads it. Its id is the violation's or the warning's, so that one that is judged
+// again after a crash is told once.
 type prompt struct {
-	ID        string            `json:"id"`
-	Plate     string            `json:"plate"`
-	Color     ingest.Color      `json:"color"`
-	Kind      detect.Kind       `json:"kind"`
-	Violation *detect.Violation `json:"violation"`
-	Expires   detect.Time       `json:"expires"`
+	ID        string       `json:"id"`
+	Plate     string       `json:"plate"`
+	Color     ingest.Color `json:"color"`
+	Kind      string       `json:"kind"`
+	Violation any          `json:"violation"` // *detect.Violation, or *detect.Warning of one that is ahead
+	Expires   detect.Time  `json:"expires"`
 }
 
 // prompts hands prompts to the log beside the detector's own work: whether a driver is told must not hold up what is
@@ -64,20 +70,35 @@ func newPrompts(kinds []string, m *metrics) *prompts {
 func (p *prompts) put(vs []detect.Violation, events []ingest.Event, first uint64) {
 	for i := range vs {
 		v := &vs[i]
-		n := v.Version - first
-		if v.State != detect.StateOpen || n >= uint64(len(events)) || !slices.Contains(p.kinds, string(v.Kind)) || !p.live(&events[n]) {
-			continue
+		if v.State == detect.StateOpen {
+			p.tell(prompt{ID: v.ID, Plate: v.Plate, Color: v.Color, Kind: string(v.Kind), Violation: v}, v.Version-first, events)
 		}
-		b, err := json.Marshal(prompt{ID: v.ID, Plate: v.Plate, Color: v.Color, Kind: v.Kind, Violation: v,
-			Expires: detect.Time(events[n].Received + promptAge.Milliseconds())})
-		if err != nil {
-			continue // put of partition has written the same violation: this can't happen
-		}
-		select {
-		case p.queue <- bus.KeyedMessage{Key: []byte(v.ID), Value: b}:
-		default:
-			p.metrics.droppedPrompts.Inc()
-		}
+	}
+}
+
+// warn takes the prompts for what the events brought near. Nothing else is done with a warning.
+func (p *prompts) warn(ws []detect.Warning, events []ingest.Event, first uint64) {
+	for i := range ws {
+		w := &ws[i]
+		p.metrics.warnings.WithLabelValues(string(w.Kind)).Inc()
+		p.tell(prompt{ID: w.ID, Plate: w.Plate, Color: w.Color, Kind: ahead(w.Kind), Violation: w}, w.Version-first, events)
+	}
+}
+
+// tell takes a prompt that is due to the event of a number, where it is wanted and still of use.
+func (p *prompts) tell(m prompt, n uint64, events []ingest.Event) {
+	if n >= uint64(len(events)) || !slices.Contains(p.kinds, m.Kind) || !p.live(&events[n]) {
+		return
+	}
+	m.Expires = detect.Time(events[n].Received + promptAge.Milliseconds())
+	b, err := json.Marshal(m)
+	if err != nil {
+		return // put of partition has written the same violation, and a warning is numbers and texts: this can't happen
+	}
+	select {
+	case p.queue <- bus.KeyedMessage{Key: []byte(m.ID), Value: b}:
+	default:
+		p.metrics.droppedPrompts.Inc()
 	}
 }
 

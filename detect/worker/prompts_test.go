@@ -75,6 +75,40 @@ func TestWhichViolationsAreTold(t *testing.T) {
 	}
 }
 
+// A warning goes the way of a violation, under a kind of its own; whether or not anybody is told, it is counted.
+func TestWhichWarningsAreTold(t *testing.T) {
+	now := time.UnixMilli(1777564800000)
+	events := []ingest.Event{{Vehicle: hazmat, Received: now.UnixMilli(), Time: now.UnixMilli()},
+		{Vehicle: hazmat, Received: now.UnixMilli(), Time: now.Add(-3 * time.Minute).UnixMilli()}}
+	measured, limit := 3.51, 4.0
+	warnings := []detect.Warning{
+		{ID: "a", Version: 70, Kind: detect.KindFatigueContinuous, Plate: hazmat.Plate(), Color: 2, Start: 1777550000000, Measured: &measured, Limit: &limit},
+		{ID: "stored", Version: 71, Kind: detect.KindFatigueContinuous, Plate: hazmat.Plate(), Color: 2},
+		{ID: "unwanted", Version: 70, Kind: detect.KindFatigueNight, Plate: hazmat.Plate(), Color: 2},
+	}
+	p := newPrompts([]string{"fatigue_continuous_ahead", "fatigue_continuous", "fatigue_night"}, newMetrics(prometheus.NewRegistry()))
+	p.now = func() time.Time { return now }
+	p.warn(warnings, events, 70)
+	if len(p.queue) != 1 {
+		t.Fatalf("%d prompts", len(p.queue))
+	}
+	m := <-p.queue
+	var got struct {
+		ID, Plate, Kind string
+		Expires         time.Time
+		Violation       struct{ Measured, Limit float64 }
+	}
+	if err := json.Unmarshal(m.Value, &got); err != nil || string(m.Key) != "a" || got.ID != "a" || got.Kind != "fatigue_continuous_ahead" || got.Violation.Measured != 3.51 ||
+		got.Violation.Limit != 4 || !got.Expires.Equal(now.Add(promptAge)) {
+		t.Errorf("%s: %v", m.Value, err)
+	}
+	for kind, want := range map[string]float64{"fatigue_continuous": 2, "fatigue_night": 1} {
+		if n := testutil.ToFloat64(p.metrics.warnings.WithLabelValues(kind)); n != want {
+			t.Errorf("%v warnings of %s, want %v", n, kind, want)
+		}
+	}
+}
+
 type refusingLog struct{ calls chan int }
 
 func (l refusingLog) WriteKeyed(_ context.Context, topic string, messages ...bus.KeyedMessage) error {
@@ -143,6 +177,46 @@ func TestWorkerTells(t *testing.T) {
 	}
 	if len(told) != 1 || !strings.Contains(string(told[0].Value), `"kind":"speeding"`) || !strings.Contains(string(told[0].Value), hazmat.Plate()) {
 		t.Errorf("%d prompts: %s", len(told), told[0].Value)
+	}
+}
+
+// Through the worker: who has driven for three hours and a half is warned, once, and nothing of it is recorded as a violation.
+func TestWorkerWarns(t *testing.T) {
+	r := newRig(t)
+	if err := r.client.EnsureTopics(r.ctx, bus.Topic{Name: PromptsTopic, Partitions: 1, Replication: 1}); err != nil {
+		t.Fatal(err)
+	}
+	reg := prometheus.NewRegistry()
+	stop := r.run(r.reference(reg, slog.New(slog.DiscardHandler)), reg)
+	const driven = 3*3600 + 31*60
+	begin := time.Now().Add(-driven * time.Second).UnixMilli()
+	var events []ingest.Event
+	for s := int64(0); s <= driven; s += 60 {
+		e := fix(0, 60)
+		e.Time, e.Received = begin+s*1000, begin+s*1000
+		e.Position.Lon = 100_000_000 + int32(s*180)
+		events = append(events, e)
+	}
+	r.send(events...)
+	var told []bus.Message
+	ctx, cancel := context.WithCancel(r.ctx)
+	if err := r.client.Consume(ctx, PromptsTopic, 0, 0, func(_ context.Context, batch []bus.Message) error {
+		told = append(told, batch...)
+		cancel()
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	if len(told) != 1 || !strings.Contains(string(told[0].Value), `"kind":"fatigue_continuous_ahead"`) || !strings.Contains(string(told[0].Value), `"limit":4`) {
+		t.Errorf("%d prompts: %s", len(told), told[0].Value)
+	}
+	for _, v := range r.violations() {
+		if strings.HasPrefix(string(v.Kind), "fatigue") {
+			t.Errorf("recorded %+v", v)
+		}
 	}
 }
 

@@ -40,13 +40,15 @@ type Config struct {
 	CheckpointInterval time.Duration `yaml:"checkpoint_interval"`
 	// Shared lets several processes share the partitions by Kafka's group protocol. Without, all are this process's.
 	Shared bool `yaml:"shared"`
-	// Prompts are the kinds of violations that the driver is told of when they begin; see prompts.go.
+	// Prompts are the kinds of violations that the driver is told of when they begin, and those with _ahead that he is warned of before;
+	// see prompts.go.
 	Prompts []string `yaml:"prompts"`
 }
 
 // DefaultConfig returns the settings of one process.
 func DefaultConfig() Config {
-	return Config{CheckpointInterval: 10 * time.Second, Prompts: []string{string(detect.KindSpeeding), string(detect.KindFenceEntry)}}
+	return Config{CheckpointInterval: 10 * time.Second, Prompts: []string{string(detect.KindSpeeding), string(detect.KindFenceEntry),
+		ahead(detect.KindFatigueContinuous), ahead(detect.KindFatigueNight)}}
 }
 
 // Validate names the first setting that can't be used.
@@ -68,12 +70,13 @@ type Worker struct {
 	log       *slog.Logger
 	metrics   *metrics
 	prompts   *prompts
+	stations  *stationFaults
 }
 
 // New makes a worker that does nothing until Run.
 func New(cfg Config, client *bus.Client, snapshots Snapshots, log *slog.Logger, reg prometheus.Registerer) *Worker {
 	m := newMetrics(reg)
-	return &Worker{cfg: cfg, bus: client, snapshots: snapshots, log: log, metrics: m, prompts: newPrompts(cfg.Prompts, m)}
+	return &Worker{cfg: cfg, bus: client, snapshots: snapshots, log: log, metrics: m, prompts: newPrompts(cfg.Prompts, m), stations: newStationFaults(log, m.stationFaults)}
 }
 
 // Run works until ctx ends; then it writes last checkpoints and returns.
@@ -141,6 +144,7 @@ func (p *partition) run(ctx context.Context) error {
 	}
 	p.log.Info("partition ready", "partition", p.number, "offset", p.next, "vehicles", p.engine.Vehicles(), "took", time.Since(begun).Round(time.Millisecond))
 	p.savedAt = time.Now()
+	defer func() { p.stations.set(p.number, nil, p.engine.Snapshot().HasStation) }()
 	err := p.bus.ConsumeOrIdle(ctx, EventsTopic, p.number, p.next, p.take, p.checkpointWhenDue)
 	if err != nil {
 		return fmt.Errorf("partition %d: %w", p.number, err)
@@ -216,6 +220,7 @@ func (p *partition) judge(m *bus.Message) {
 		p.putVisits(p.engine.Visits())
 		p.putDriving(p.engine.DrivingSegments())
 		p.prompts.put(vs, p.events[:n], version)
+		p.prompts.warn(p.engine.Warnings(), p.events[:n], version)
 		version += uint64(n)
 	}
 }
@@ -265,9 +270,11 @@ func (p *partition) export() {
 	}
 	p.metrics.believed.Add(float64(now.Believed - p.stats.Believed))
 	p.metrics.weighings.Add(float64(now.Weighings - p.stats.Weighings))
+	p.metrics.unread.Add(float64(now.Unread - p.stats.Unread))
 	p.metrics.unjudged.Add(float64(now.Unjudged - p.stats.Unjudged))
 	p.metrics.repeated.Add(float64(now.Repeated - p.stats.Repeated))
 	p.stats = now
+	p.stations.set(p.number, now.StationFaults, p.engine.Snapshot().HasStation)
 	label := fmt.Sprint(p.number)
 	p.metrics.vehicles.WithLabelValues(label).Set(float64(p.engine.Vehicles()))
 	p.metrics.offset.WithLabelValues(label).Set(float64(p.next))

@@ -32,7 +32,7 @@ var _ Archive = (*store.Store)(nil)
 
 // narrowKinds are those that a weighing or an alarm that came late can touch.
 var narrowKinds = []detect.Kind{detect.KindOverload, detect.KindHundredTonne, detect.KindOversize, detect.KindPermitMismatch, detect.KindUnmonitoredRunning,
-	detect.KindPositionConflict, detect.KindDriverBehavior, detect.KindCollisionRisk}
+	detect.KindWeighEvasion, detect.KindPositionConflict, detect.KindDriverBehavior, detect.KindCollisionRisk}
 
 const (
 	hour = int64(time.Hour / time.Millisecond)

@@ -390,6 +390,53 @@ func TestVehicleEvents(t *testing.T) {
 	}
 }
 
+// A weighing whose plate could not be read comes once from every partition of the log, and is one row; whoever asks for a vehicle's events
+// gets it too, since it may be the vehicle's.
+func TestUnreadWeighingIsOneRow(t *testing.T) {
+	s := newStore(t)
+	v := vehicle(t, "晋E00001", 2)
+	unread := rareEvents(ingest.Vehicle{})[1]
+	own, other := rareEvents(v)[1], rareEvents(vehicle(t, "晋E00002", 2))[1]
+	own.Weighing.Record, other.Weighing.Record = "R2", "R3"
+	own.Time += 1000
+	own.Received += 1000
+	for p := range 8 { // eight partitions, one of them twice
+		var b EventBlocks
+		for _, e := range []ingest.Event{unread, own, other} {
+			if p == 0 || e.Unread() {
+				must(t, b.Add(&e, "", Place{p, int64(p * 100)}))
+			}
+		}
+		must(t, s.Insert(t.Context(), &b.Weighings))
+		if p == 3 {
+			must(t, s.Insert(t.Context(), &b.Weighings))
+		}
+	}
+	if n := s.countRows(t, "SELECT count() FROM weighings FINAL WHERE plate = ''"); n != 1 {
+		t.Errorf("%d rows of one record", n)
+	}
+	got, err := s.VehicleEvents(t.Context(), v, base, base+1000)
+	must(t, err)
+	if len(got) != 2 || !got[0].Event.Unread() || got[1].Event.Vehicle != v {
+		t.Fatalf("of the vehicle: %+v", got)
+	}
+	unread.Source = got[0].Event.Source
+	if !reflect.DeepEqual(got[0].Event, unread) {
+		t.Errorf("got  %+v\nwant %+v", got[0].Event, unread)
+	}
+	events, err := s.Events(t.Context(), EventsFilter{Vehicles: []ingest.Vehicle{v}, From: base, To: base + 1000})
+	must(t, err)
+	if len(events) != 2 || !events[0].Unread() || events[1].Vehicle != v {
+		t.Errorf("of a list of vehicles: %+v", events)
+	}
+	if got, err = s.VehicleEvents(t.Context(), v, base+1, base+1000); err != nil || len(got) != 1 {
+		t.Errorf("of a second: %+v, %v", got, err)
+	}
+	if seen, err := s.Colors(t.Context(), ""); err == nil && len(seen) > 0 {
+		t.Errorf("it is a vehicle: %+v", seen)
+	}
+}
+
 // Weighings without a record number are told apart by what they say.
 func TestWeighingsWithoutNumber(t *testing.T) {
 	s := newStore(t)

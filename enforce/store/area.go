@@ -80,7 +80,8 @@ type EventsFilter struct {
 	MaxPositions int
 }
 
-// Events returns what vehicles reported, each event once, in order of time, then vehicle, receipt and the log. Additional items of
+// Events returns what vehicles reported, each event once, in order of time, then vehicle, receipt and the log, and the weighings of that
+// time whose plate could not be read, which may be theirs. Additional items of
 // positions are left out: they are most of the memory. With more than MaxPositions it is ErrTooMany.
 func (s *Store) Events(ctx context.Context, f EventsFilter) ([]ingest.Event, error) {
 	wanted := make(map[ingest.Vehicle]bool, len(f.Vehicles))
@@ -96,7 +97,7 @@ func (s *Store) Events(ctx context.Context, f EventsFilter) ([]ingest.Event, err
 	}
 	slices.Sort(plates)
 	plates = slices.Compact(plates)
-	during := func(from int64) *conditions {
+	during := func(from int64, plates []string) *conditions {
 		c := new(conditions)
 		c.in("plate", plates)
 		c.time("time", ">=", from)
@@ -105,7 +106,7 @@ func (s *Store) Events(ctx context.Context, f EventsFilter) ([]ingest.Event, err
 	}
 	var list []ArchivedEvent
 	take := func(e ArchivedEvent) error {
-		if !wanted[e.Event.Vehicle] {
+		if !wanted[e.Event.Vehicle] && !e.Event.Unread() {
 			return nil
 		}
 		if f.MaxPositions > 0 && len(list) == f.MaxPositions {
@@ -115,12 +116,15 @@ func (s *Store) Events(ctx context.Context, f EventsFilter) ([]ingest.Event, err
 		list = append(list, e)
 		return nil
 	}
-	c := during(f.From)
+	c := during(f.From, plates)
 	if err := s.eachPosition(ctx, func(p TrackPosition, _ uint64) error { return take(ArchivedEvent{p.Event, p.Place}) }, positionSelect+" FINAL"+c.where(), c.params...); err != nil {
 		return nil, err
 	}
-	c = during(f.From - f.Lead)
 	for _, k := range rareKinds {
+		c = during(f.From-f.Lead, plates)
+		if k.kind == ingest.KindWeighing {
+			c = during(f.From-f.Lead, append([]string{""}, plates...))
+		}
 		before := list
 		list = nil
 		err := s.eachRare(ctx, take, k, c)

@@ -23,7 +23,7 @@ func encodeCursor(question uint64, ms int64, key string) string {
 // decodeCursor returns ErrCursor for what this list did not give out.
 func decodeCursor(s string, question uint64) (ms int64, key string, err error) {
 	b, err := base64.RawURLEncoding.DecodeString(s)
-	if err != nil || len(b) < 17 || len(b) > 17+64 || b[0] != cursorVersion || binary.BigEndian.Uint64(b[1:]) != question {
+	if err != nil || len(b) < 17 || len(b) > 17+1+64 || b[0] != cursorVersion || binary.BigEndian.Uint64(b[1:]) != question {
 		return 0, "", ErrCursor
 	}
 	ms = int64(binary.BigEndian.Uint64(b[9:]))

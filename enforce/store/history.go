@@ -28,8 +28,8 @@ const (
 )
 
 // History returns what judging a vehicle's events again needs: all that it reported from From to To, and of what was before the
-// card that was put in last, the waybills that may still be valid, the weighings of a year, and the last position with a load. The
-// events stand in the order of time, then of receipt and of the log. Additional items of positions are left out.
+// card that was put in last, the waybills that may still be valid, the weighings of a year, and the last position with a load; and the
+// weighings from From to To whose plate could not be read. The events stand in the order of time, then of receipt and of the log. Additional items of positions are left out.
 func (s *Store) History(ctx context.Context, f HistoryFilter) ([]ingest.Event, error) {
 	during := func(from int64) *conditions {
 		c := new(conditions)
@@ -76,6 +76,15 @@ func (s *Store) History(ctx context.Context, f HistoryFilter) ([]ingest.Event, e
 		}
 		if err := s.eachRare(ctx, take, k, during(from)); err != nil {
 			return nil, err
+		}
+		if k.kind == ingest.KindWeighing { // those whose plate could not be read may be its own
+			unread := new(conditions)
+			unread.text = append(unread.text, "plate = ''")
+			unread.time("time", ">=", f.From)
+			unread.time("time", "<=", f.To)
+			if err := s.eachRare(ctx, take, k, unread); err != nil {
+				return nil, err
+			}
 		}
 		if k.kind == ingest.KindDriverCard {
 			last := *earlier

@@ -46,6 +46,11 @@ func TestHistory(t *testing.T) {
 			add(loaded, 4)
 		}
 	}
+	unread := event(ingest.KindWeighing, v, base+700)
+	unread.Vehicle, unread.Weighing.Record = ingest.Vehicle{}, "u1"
+	add(unread, 99)
+	unread.Time, unread.Weighing = base-day, &ingest.Weighing{Station: "S1", Record: "u2"}
+	add(unread, 99)
 	pulled := event(ingest.KindDriverCard, v, base-day)
 	pulled.Driver.On = false
 	add(pulled, 5)
@@ -54,6 +59,10 @@ func TestHistory(t *testing.T) {
 	}
 	kinds := func(list []ingest.Event) (out []string) {
 		for _, e := range list {
+			if e.Unread() {
+				out = append(out, "unread "+e.Weighing.Record)
+				continue
+			}
 			if e.Vehicle != v {
 				t.Errorf("%s", e.Vehicle)
 			}
@@ -70,7 +79,7 @@ func TestHistory(t *testing.T) {
 	must(t, err)
 	P, W, D, B, S := ingest.KindPosition, ingest.KindWeighing, ingest.KindDriverCard, ingest.KindWaybill, ingest.KindSafety
 	want := []string{fmt.Sprint(W, " -300d"), fmt.Sprint(W, " -40d"), fmt.Sprint(W, " -20d"), fmt.Sprint(B, " -20d"), fmt.Sprint(W, " -2d"), fmt.Sprint(D, " -2d"), fmt.Sprint(B, " -2d"),
-		fmt.Sprint(P, " -3600"), fmt.Sprint(P, " +0"), fmt.Sprint(W, " +0d"), fmt.Sprint(D, " +0d"), fmt.Sprint(B, " +0d"), fmt.Sprint(S, " +0d"), fmt.Sprint(P, " +1")}
+		fmt.Sprint(P, " -3600"), fmt.Sprint(P, " +0"), fmt.Sprint(W, " +0d"), fmt.Sprint(D, " +0d"), fmt.Sprint(B, " +0d"), fmt.Sprint(S, " +0d"), fmt.Sprint(P, " +1"), "unread u1"}
 	g := kinds(got)
 	slices.Sort(g)
 	slices.Sort(want)

@@ -22,8 +22,8 @@ type ArchivedEvent struct {
 }
 
 // VehicleEvents returns everything that a vehicle reported from one time to another, both inclusive, Unix ms: all kinds
-// of events, each once, in order of time, then receipt, then the log. It is what a recheck of late data starts from, so
-// the caller bounds the time; a week of a vehicle is some 20,000 events.
+// of events, each once, in order of time, then receipt, then the log; and the weighings of that time whose plate could not be read, which
+// may be its own. It is what a recheck of late data starts from, so the caller bounds the time; a week of a vehicle is some 20,000 events.
 func (s *Store) VehicleEvents(ctx context.Context, v ingest.Vehicle, from, to int64) ([]ArchivedEvent, error) {
 	c := new(conditions)
 	c.vehicle(v)
@@ -38,10 +38,17 @@ func (s *Store) VehicleEvents(ctx context.Context, v ingest.Vehicle, from, to in
 		out = append(out, ArchivedEvent{positions[i].Event, positions[i].Place})
 	}
 	for _, k := range rareKinds {
+		asked := c
+		if k.kind == ingest.KindWeighing {
+			asked = new(conditions)
+			asked.text = append(asked.text, "(plate = "+asked.param("String", v.Plate())+" AND color = "+asked.param("UInt8", uint8(v.Color))+" OR plate = '')")
+			asked.time("time", ">=", from)
+			asked.time("time", "<=", to)
+		}
 		err := s.eachRare(ctx, func(e ArchivedEvent) error {
 			out = append(out, e)
 			return nil
-		}, k, c)
+		}, k, asked)
 		if err != nil {
 			return nil, err
 		}
@@ -127,8 +134,10 @@ func scanRare(rows driver.Rows, a *ArchivedEvent, k rareKind) (err error) {
 	if err := rows.Scan(append([]any{&plate, &color, &e.Time, &e.Received, &flags, &source, &partition, &offset}, k.fields(e)...)...); err != nil {
 		return err
 	}
-	if e.Vehicle, err = ingest.NewVehicle(plate, ingest.Color(color)); err != nil {
-		return err
+	if plate != "" || k.kind != ingest.KindWeighing { // else it could not be read
+		if e.Vehicle, err = ingest.NewVehicle(plate, ingest.Color(color)); err != nil {
+			return err
+		}
 	}
 	e.Flags, e.Source = ingest.Flags(flags), sourceOf(source)
 	a.Place = Place{int(partition), int64(offset)}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,7 +40,7 @@ type ViolationFilter struct {
 	Cursor     string // Page.Next of the page before
 }
 
-// Page is a part of a list, in the order of start, latest first, then id.
+// Page is a part of a list: emergencies before everything else, each in the order of start, latest first, then id.
 type Page struct {
 	Violations []Record
 	Next       string // cursor of the next page; empty: this is the last
@@ -92,7 +93,22 @@ func regionPrefix(code string) string {
 	return code
 }
 
-// ListViolations returns a page of the violations that a filter lets through.
+// The parts of the list, in their order.
+const (
+	emergencies = "e"
+	others      = "o"
+)
+
+// selectOf begins the question for a part. Whether a violation is an emergency is the same in all its versions, so that it may be asked
+// before FINAL has merged them, and by the index: of years only the granules are read that hold one.
+func selectOf(part string) (query, settings string) {
+	if part == emergencies {
+		return "SELECT json FROM violations FINAL PREWHERE kind = 'terminal_alarm' AND emergency", " SETTINGS use_skip_indexes_if_final = 1"
+	}
+	return "SELECT json FROM violations FINAL", ""
+}
+
+// ListViolations returns a page of the violations that a filter lets through: emergencies, latest first, then all others.
 //
 // Pages are stable: what arrives between two pages is on a later page or on none, nothing is given twice, and nothing
 // that was there at the first page is left out. The list is read in windows of time from the latest back, each four
@@ -101,16 +117,26 @@ func (s *Store) ListViolations(ctx context.Context, f ViolationFilter) (Page, er
 	if f.Limit <= 0 {
 		return Page{}, fmt.Errorf("store: limit: %d; must be greater than 0", f.Limit)
 	}
-	question, err := questionHash("violations", f.asked())
+	question, err := questionHash("violations, emergencies first", f.asked())
 	if err != nil {
 		return Page{}, err
 	}
-	var after int64 = maxTime
+	parts := []string{emergencies, others}
+	if len(f.Kinds) > 0 && !slices.Contains(f.Kinds, string(detect.KindTerminalAlarm)) {
+		parts = parts[1:]
+	}
+	var after int64
 	var afterID string
 	if f.Cursor != "" {
-		if after, afterID, err = decodeCursor(f.Cursor, question); err != nil {
+		var key string
+		if after, key, err = decodeCursor(f.Cursor, question); err != nil {
 			return Page{}, err
 		}
+		n := slices.IndexFunc(parts, func(p string) bool { return strings.HasPrefix(key, p) })
+		if n < 0 {
+			return Page{}, ErrCursor
+		}
+		parts, afterID = parts[n:], key[1:]
 	}
 	lo, hi, err := s.violationBounds(ctx)
 	if err != nil {
@@ -122,29 +148,51 @@ func (s *Store) ListViolations(ctx context.Context, f ViolationFilter) (Page, er
 	if f.To != 0 {
 		hi = min(hi, f.To)
 	}
-	hi = min(hi, after+1) // the cursor's own instant may hold more ids
 	out := Page{Violations: []Record{}}
-	for width := 24 * time.Hour.Milliseconds(); hi > lo && len(out.Violations) <= f.Limit; width *= 4 {
-		from := max(lo, hi-width)
-		c := f.conditions()
-		c.time("start", ">=", from)
-		c.time("start", "<", hi)
-		if f.Cursor != "" {
-			c.after("start", "<", after, "id", "String", afterID)
+	for n, part := range parts {
+		to := hi
+		goesOn := n == 0 && f.Cursor != ""
+		if goesOn {
+			to = min(to, after+1) // the cursor's own instant may hold more ids
 		}
-		err := s.readRecords(ctx, &out.Violations, "SELECT json FROM violations FINAL"+c.where()+" ORDER BY start DESC, id LIMIT {n:UInt64}",
-			append(c.params, clickhouse.Named("n", uint64(f.Limit+1-len(out.Violations))))...)
-		if err != nil {
-			return Page{}, err
+		for width := 24 * time.Hour.Milliseconds(); to > lo && len(out.Violations) <= f.Limit; width *= 4 {
+			from := max(lo, to-width)
+			c := f.conditions()
+			c.time("start", ">=", from)
+			c.time("start", "<", to)
+			if part == others {
+				c.text = append(c.text, "NOT emergency")
+			}
+			if goesOn {
+				c.after("start", "<", after, "id", "String", afterID)
+			}
+			query, settings := selectOf(part)
+			err := s.readRecords(ctx, &out.Violations, query+c.where()+" ORDER BY start DESC, id LIMIT {n:UInt64}"+settings,
+				append(c.params, clickhouse.Named("n", uint64(f.Limit+1-len(out.Violations))))...)
+			if err != nil {
+				return Page{}, err
+			}
+			to = from
 		}
-		hi = from
-	}
-	if len(out.Violations) > f.Limit {
+		if len(out.Violations) <= f.Limit {
+			continue
+		}
 		out.Violations = out.Violations[:f.Limit]
 		last := &out.Violations[f.Limit-1]
-		out.Next = encodeCursor(question, int64(last.Start), last.ID)
+		part := others
+		if isEmergency(&last.Violation) {
+			part = emergencies
+		}
+		out.Next = encodeCursor(question, int64(last.Start), part+last.ID)
+		break
 	}
 	return out, nil
+}
+
+// isEmergency is the column of that name: the alarm that the driver gave (JT/T 808 0x0200, alarm bit 0).
+func isEmergency(v *detect.Violation) bool {
+	alarm, _ := v.Detail["alarm"].(map[string]any)
+	return v.Kind == detect.KindTerminalAlarm && alarm["bit"] == 0.0 // a number of JSON
 }
 
 // violationBounds returns the first start and 1 ms after the last, from the bounds of the parts: no row is read.

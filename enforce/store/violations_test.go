@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"lushao/detect"
@@ -189,6 +191,121 @@ func TestPagingIsStable(t *testing.T) {
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)
+	}
+}
+
+// emergency is the record of a driver's alarm.
+func emergency(id, plate string, start int64, change ...string) string {
+	return violationJSON(id, "terminal_alarm", plate, start, append([]string{`{"x":12345678901234567}`, `{"alarm":{"bit":0,"name":"emergency"}}`}, change...)...)
+}
+
+// Emergencies stand before everything else, however old, in every list; other alarms of the terminal do not, nor what only looks like one.
+func TestEmergenciesFirst(t *testing.T) {
+	s := newStore(t)
+	const day = 86400_000
+	alarm := func(id, detail string, start int64) string {
+		return violationJSON(id, "terminal_alarm", "晋E00002", start, `{"x":12345678901234567}`, detail)
+	}
+	s.addViolations(t,
+		violationJSON("new", "speeding", "晋E00001", base),
+		emergency("old emergency", "晋E00001", base-700*day),
+		alarm("fatigue", `{"alarm":{"bit":2}}`, base-1000),
+		violationJSON("speeding with a bit", "speeding", "晋E00002", base-2000, `{"x":12345678901234567}`, `{"alarm":{"bit":0}}`),
+		alarm("no bit", `{"alarm":"emergency"}`, base-3000),
+		emergency("emergency", "晋E00002", base-30*day),
+		emergency("at the same time", "晋E00002", base-30*day),
+		emergency("false alarm", "晋E00002", base-10*day, `"version":1`, `"version":3`, `"state":"closed"`, `"state":"retracted"`),
+		emergency("goes on", "晋E00003", base-40*day, `"state":"closed"`, `"state":"open"`))
+	// A new version of one; and an old one of one that was taken back.
+	s.addViolations(t, emergency("goes on", "晋E00003", base-40*day, `"version":1`, `"version":2`), emergency("false alarm", "晋E00002", base-10*day))
+	const first, rest = "at the same time emergency goes on old emergency", "new fatigue speeding with a bit no bit"
+	for _, c := range []struct {
+		f    ViolationFilter
+		want string
+	}{
+		{ViolationFilter{}, first + " " + rest},
+		{ViolationFilter{Plate: "晋E00001"}, "old emergency new"},
+		{ViolationFilter{Kinds: []string{"speeding"}}, "new speeding with a bit"},
+		{ViolationFilter{Kinds: []string{"terminal_alarm"}}, first + " fatigue no bit"},
+		{ViolationFilter{States: []detect.State{detect.StateRetracted}}, "false alarm"},
+		{ViolationFilter{From: base - 35*day}, "at the same time emergency " + rest},
+		{ViolationFilter{To: base - 35*day}, "goes on old emergency"},
+	} {
+		if got := s.list(t, c.f); got != c.want {
+			t.Errorf("%+v:\n got %q\nwant %q", c.f, got, c.want)
+		}
+	}
+	must(t, s.db.Exec(t.Context(), "OPTIMIZE TABLE violations FINAL")) // merged, it is the same
+	if got := s.list(t, ViolationFilter{}); got != first+" "+rest {
+		t.Errorf("after a merge %q", got)
+	}
+	v, err := s.Vehicle(t.Context(), vehicle(t, "晋E00001", 2), time.UnixMilli(base))
+	must(t, err)
+	if got := ids(v.Recent); got != "old emergency new" {
+		t.Errorf("latest of the vehicle: %q", got)
+	}
+}
+
+// Rows of before the column was there are found by it too.
+func TestEmergencyColumnOfOldRows(t *testing.T) {
+	s := openEmpty(t, testConfig(t))
+	before := fstest.MapFS{}
+	files, err := fs.Glob(migrationFiles, "migrations/*")
+	must(t, err)
+	for _, name := range files {
+		if name < "migrations/0005" {
+			text, err := migrationFiles.ReadFile(name)
+			must(t, err)
+			before[name] = &fstest.MapFile{Data: text}
+		}
+	}
+	must(t, s.migrate(t.Context(), before))
+	s.addViolations(t, violationJSON("new", "speeding", "晋E00001", base), emergency("old", "晋E00001", base-1000))
+	must(t, s.Migrate(t.Context()))
+	must(t, s.Migrate(t.Context()))
+	if got := s.list(t, ViolationFilter{}); got != "old new" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// Pages of any size go from the emergencies to all others without a gap, while both arrive.
+func TestPagesOfEmergencies(t *testing.T) {
+	for _, limit := range []int{1, 2, 3, 7, 100} {
+		s := newStore(t)
+		var list, alarms, want []string
+		for i := range 20 {
+			id := fmt.Sprintf("id%02d", i)
+			start := base - int64(i/2)*9*3600_000 // two at each start
+			if i%3 == 0 {
+				list, alarms = append(list, emergency(id, "晋E00001", start)), append(alarms, id)
+			} else {
+				list, want = append(list, violationJSON(id, "speeding", "晋E00001", start)), append(want, id)
+			}
+		}
+		s.addViolations(t, list...)
+		want = append(alarms, want...)
+		var got []string
+		f := ViolationFilter{Limit: limit}
+		for n := 0; n < 100; n++ {
+			p, err := s.ListViolations(t.Context(), f)
+			must(t, err)
+			if len(p.Violations) > limit {
+				t.Fatalf("%d in a page of %d", len(p.Violations), limit)
+			}
+			for _, r := range p.Violations {
+				if strings.HasPrefix(r.ID, "id") {
+					got = append(got, r.ID)
+				}
+			}
+			if f.Cursor = p.Next; f.Cursor == "" {
+				break
+			}
+			s.addViolations(t, emergency(fmt.Sprint("new", n), "晋E00002", base+int64(n)*1000), violationJSON(fmt.Sprint("mid", n), "speeding", "晋E00002", base-int64(n)*7*3600_000),
+				emergency("id00", "晋E00001", base, `"version":1`, fmt.Sprintf(`"version":%d`, n+2)))
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("pages of %d:\n got %v\nwant %v", limit, got, want)
+		}
 	}
 }
 

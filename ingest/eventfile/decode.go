@@ -23,12 +23,15 @@ const (
 // decode makes the event of the line.
 func (s *fields) decode(e *ingest.Event) *fieldError {
 	e.Kind = s.kind
+	unread := s.unread()
 	for _, f := range [...]field{fPlate, fColor, fTime} {
-		if s.value[f] == nil {
+		if s.value[f] == nil && !(f == fColor && unread) {
 			s.fail(f, "missing; every event has plate, color and time")
 		}
 	}
-	s.vehicle(e)
+	if e.Vehicle = (ingest.Vehicle{}); !unread {
+		s.vehicle(e)
+	}
 	e.Time = s.time(fTime, 0)
 	e.Received = s.time(fReceived, e.Time)
 	e.Source = s.source()
@@ -70,6 +73,12 @@ func fresh[T any](p *T) *T {
 	}
 	*p = *new(T)
 	return p
+}
+
+// unread reports whether it is a weighing whose plate could not be read, by the same words as at the stations' door. What is said of
+// the plate's colour then does not count.
+func (s *fields) unread() bool {
+	return s.kind == ingest.KindWeighing && s.value[fPlate] != nil && ingest.PlateUnread(s.text(fPlate)) && s.err == nil
 }
 
 func (s *fields) vehicle(e *ingest.Event) {

@@ -246,6 +246,41 @@ func TestExtrasGroupedAndTail(t *testing.T) {
 	}
 }
 
+// A weighing whose plate could not be read has no vehicle, whatever is said of the colour; of other events the plate must be there.
+func TestUnreadPlate(t *testing.T) {
+	const rest = `,"time":"2026-05-01T08:00:00+08:00","station":"S1","record":"R1"}`
+	for _, c := range []struct{ line, want string }{
+		{`{"type":"weighing","plate":"","color":0` + rest, ""},
+		{`{"type":"weighing","plate":""` + rest, ""},
+		{`{"type":"weighing","plate":"无牌","color":2` + rest, ""},
+		{`{"type":"weighing","plate":" 未识别 ","color":9` + rest, ""},
+		{`{"type":"weighing","plate":"00000000"` + rest, ""},
+		{`{"type":"weighing","plate":null,"color":2` + rest, "f:1: plate: missing; every event has plate, color and time"},
+		{`{"type":"weighing","color":2` + rest, "f:1: plate: missing; every event has plate, color and time"},
+		{`{"type":"weighing","plate":0,"color":2` + rest, "f:1: plate: want a text in quotes, got 0"},
+		{`{"type":"weighing","plate":"晋E12345"` + rest, "f:1: color: missing; every event has plate, color and time"},
+		{`{"type":"position","plate":"","color":2` + rest, "f:1: plate: empty"},
+	} {
+		e := ingest.Event{}
+		e.Vehicle, _ = ingest.NewVehicle("晋E99999", 2) // of the event before
+		err := NewReader(strings.NewReader(c.line), "f").Read(&e)
+		if c.want != "" {
+			if err == nil || err.Error() != c.want {
+				t.Errorf("%s: %v, want %s", c.line, err, c.want)
+			}
+			continue
+		}
+		if err != nil || !e.Unread() || e.Vehicle != (ingest.Vehicle{}) || e.Weighing.Record != "R1" {
+			t.Errorf("%s: %+v, %v", c.line, e, err)
+		}
+		text := AppendJSON(nil, &e)
+		var again ingest.Event
+		if err := NewReader(bytes.NewReader(text), "f").Read(&again); err != nil || !bytes.Equal(wire(&again), wire(&e)) {
+			t.Errorf("%s comes back as %+v, %v", text, again, err)
+		}
+	}
+}
+
 // wire is an event in its binary form, which has everything that an event of the kind has.
 func wire(e *ingest.Event) []byte { return ingest.AppendEvent(nil, e) }
 

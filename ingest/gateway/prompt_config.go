@@ -31,6 +31,9 @@ func DefaultPromptsConfig() PromptsConfig {
 		Templates: map[string]string{
 			"speeding":    "您已超速，限速{limit}公里，请减速",
 			"fence_entry": "您已驶入禁行区域，请尽快驶离",
+
+			"fatigue_continuous_ahead": "您已连续驾驶{measured}小时，连续驾驶不得超过{limit}小时，请尽快停车休息20分钟以上",
+			"fatigue_night_ahead":      "您夜间已连续驾驶{measured}小时，夜间连续驾驶不得超过{limit}小时，请尽快停车休息20分钟以上",
 		},
 		Interval:   2 * time.Minute,
 		Intervals:  map[string]time.Duration{StaffPrompt: 2 * time.Second},

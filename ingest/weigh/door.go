@@ -6,6 +6,9 @@
 //	memory.go   which records were taken before
 //	handler.go  a request from its token to its answer
 //
+// A record whose plate could not be read belongs to no vehicle, but shows that one was there which is not known: it is taken, and
+// written to every partition, because any vehicle may be the one.
+//
 // A record is known by its station and number. Sent again unchanged it counts as a duplicate and does not go to the log a
 // second time; another content under the same number is refused, because a record that became evidence must not change.
 // That memory is written to a compacted topic after the events and before the answer, so that it survives a restart.

@@ -25,14 +25,15 @@ import (
 
 // fakeLog is an events topic and a marks topic that can stall, fail and come back. Tests change it under mu.
 type fakeLog struct {
-	mu        sync.Mutex
-	fail      error
-	gate      chan struct{} // Wait blocks until it is closed; nil: open
-	waiting   chan struct{} // gets a value when a Wait begins to block
-	events    []ingest.Event
-	marks     []Mark
-	markFail  error
-	markFirst bool // a mark was written before its event
+	mu         sync.Mutex
+	fail       error
+	gate       chan struct{} // Wait blocks until it is closed; nil: open
+	waiting    chan struct{} // gets a value when a Wait begins to block
+	events     []ingest.Event
+	partitions []int // of events
+	marks      []Mark
+	markFail   error
+	markFirst  bool // a mark was written before its event
 }
 
 func newFakeLog() *fakeLog { return &fakeLog{waiting: make(chan struct{}, 100)} }
@@ -41,8 +42,9 @@ func (l *fakeLog) Partitions() int { return 4 }
 func (l *fakeLog) NewBatch() Batch { return &fakeBatch{log: l} }
 
 type fakeBatch struct {
-	log  *fakeLog
-	held []ingest.Event
+	log        *fakeLog
+	held       []ingest.Event
+	partitions []int
 }
 
 func (b *fakeBatch) Append(ctx context.Context, partition int, payload []byte) error {
@@ -52,10 +54,10 @@ func (b *fakeBatch) Append(ctx context.Context, partition int, payload []byte) e
 		if err != nil {
 			return err
 		}
-		if e.Vehicle.Partition(4) != partition {
+		if !e.Unread() && e.Vehicle.Partition(4) != partition {
 			return fmt.Errorf("%v in partition %d", e.Vehicle, partition)
 		}
-		b.held = append(b.held, e)
+		b.held, b.partitions = append(b.held, e), append(b.partitions, partition)
 		payload = payload[len(payload)-len(rest):]
 	}
 	return nil
@@ -78,8 +80,8 @@ func (b *fakeBatch) Wait(ctx context.Context) error {
 	if b.log.fail != nil {
 		return b.log.fail
 	}
-	b.log.events = append(b.log.events, b.held...)
-	b.held = nil
+	b.log.events, b.log.partitions = append(b.log.events, b.held...), append(b.log.partitions, b.partitions...)
+	b.held, b.partitions = nil, nil
 	return nil
 }
 
@@ -203,7 +205,7 @@ func TestAnswersAndLog(t *testing.T) {
 		{"same number elsewhere", "application/json", record("S002", "1", 20001), token, 200, "1 0"},
 		{"list with all sorts", "application/json", "[" + record("S001", "2", 1) + "," + record("S001", "3", 20000) + "," + record("S001", "3", 20000) + "," +
 			record("S001", "3", 20002) + "," + unread + "," + record("S009", "4", 20000) + ",7]", token, 200,
-			"1 1 0:2:gross_kg:out_of_range 3:3:record:conflict 4:u:plate:plate_unread 5:4:station:unknown_station 6::record:wrong_type"},
+			"2 1 0:2:gross_kg:out_of_range 3:3:record:conflict 5:4:station:unknown_station 6::record:wrong_type"},
 		{"a refused number is free", "", record("S001", "2", 20000), token, 200, "1 0"},
 		{"ndjson with a broken line", "application/x-ndjson; charset=utf-8", "\xef\xbb\xbf" + record("S001", "5", 20000) + "\r\n{\"a\n" + record("S001", "6", 20000), token, 200,
 			"2 0 1::record:not_json"},
@@ -235,7 +237,7 @@ func TestAnswersAndLog(t *testing.T) {
 			t.Errorf("%s: no WWW-Authenticate", s.name)
 		}
 	}
-	if got, want := fmt.Sprint(log.records()), "[1 1 3 2 5 6 7 8]"; got != want {
+	if got, want := fmt.Sprint(log.records()), "[1 1 3 u u u u 2 5 6 7 8]"; got != want {
 		t.Errorf("the log has %s, want %s", got, want)
 	}
 	if log.markFirst {
@@ -243,6 +245,54 @@ func TestAnswersAndLog(t *testing.T) {
 	}
 	if n := testutil.CollectAndCount(reg, "lushao_weigh_refused_records_total"); n != len(codes) {
 		t.Errorf("%d refusal codes in the metrics, want %d", n, len(codes))
+	}
+}
+
+// A record whose plate could not be read is in every partition before it is answered, once, however often and in whatever words it is
+// sent; if one partition fails, nothing is claimed.
+func TestUnreadPlateGoesToEveryPartition(t *testing.T) {
+	log := newFakeLog()
+	log.fail = errors.New("one broker is down")
+	_, srv, reg := serveDoor(t, testConfig(), Deps{Log: log, Marks: log})
+	unread := func(number, plate string) string {
+		return strings.Replace(record("S001", number, 20000), "晋E12345", plate, 1)
+	}
+	if status, a, _ := post(t, srv.URL, token, "", unread("u", "无牌")); status != 503 || a.Taken != 0 {
+		t.Errorf("the log refuses: %d %+v", status, a)
+	}
+	log.mu.Lock()
+	log.fail = nil
+	log.mu.Unlock()
+	for i, want := range []string{"1 0", "0 1"} {
+		status, a, _ := post(t, srv.URL, token, "", unread("u", [2]string{"无牌", "未识别"}[i]))
+		if got := fmt.Sprint(a.Taken, " ", a.Duplicate); status != 200 || got != want {
+			t.Errorf("sent %d times: %d %s, want %s", i+1, status, got, want)
+		}
+	}
+	var list []string
+	for i := range 3000 {
+		list = append(list, unread(fmt.Sprint("f", i), ""))
+	}
+	if status, a, _ := post(t, srv.URL, token, "", "["+strings.Join(list, ",")+"]"); status != 200 || a.Taken != 3000 {
+		t.Errorf("a flood: %d, %d taken", status, a.Taken)
+	}
+	if status, a, _ := post(t, srv.URL, token, "", record("S001", "u", 20000)); status != 200 || len(a.Refused) != 1 || !strings.HasPrefix(a.Refused[0].Reason, CodeConflict) {
+		t.Errorf("read after all, under the same number: %d %+v", status, a)
+	}
+	seen := map[int]int{}
+	for i, e := range log.events {
+		if !e.Unread() {
+			t.Errorf("%+v has a vehicle", e)
+		}
+		seen[log.partitions[i]]++
+	}
+	for p := range 4 {
+		if seen[p] != 3001 {
+			t.Errorf("partition %d has %d of 3001 records", p, seen[p])
+		}
+	}
+	if n := testutil.CollectAndCount(reg, "lushao_weigh_unread_records_total"); n != 1 {
+		t.Errorf("%d metrics of unread plates", n)
 	}
 }
 

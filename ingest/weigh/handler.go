@@ -180,6 +180,7 @@ type transaction struct {
 	count    int // of records seen
 	good     int // of those that could be read
 	denied   int // of those that the token may not send
+	unread   int // of those that were taken without a plate
 	codes    map[string]int
 	bodyRead func() // takes the deadline off a connection whose body was read; else the server still has the rest to skip
 }
@@ -229,6 +230,7 @@ func (t *transaction) run(ctx context.Context) (int, Answer) {
 		return http.StatusServiceUnavailable, Answer{Error: "the log does not take records now; nothing is claimed: send all again"}
 	}
 	d.metrics.taken.Add(float64(t.answer.Taken))
+	d.metrics.unread.Add(float64(t.unread))
 	d.metrics.duplicate.Add(float64(t.answer.Duplicate))
 	for code, n := range t.codes {
 		d.metrics.refused[code].Add(float64(n))
@@ -322,12 +324,26 @@ func (t *transaction) take(ctx context.Context, e *ingest.Event, partitions int)
 	if t.door.marks != nil {
 		t.marks = append(t.marks, Mark{Key: topicKey(w.Station, w.Record), Value: appendValue(nil, digest, t.received)})
 	}
-	p := e.Vehicle.Partition(partitions)
-	t.pending[p] = ingest.AppendEvent(t.pending[p], e)
-	if len(t.pending[p]) < flushSize {
-		return nil, nil
+	if !e.Unread() {
+		return nil, t.hand(ctx, e.Vehicle.Partition(partitions), e)
 	}
-	return nil, t.flush(ctx, p)
+	// It may have been any vehicle: whoever judges one must know of it.
+	t.unread++
+	for p := range partitions {
+		if err := t.hand(ctx, p, e); err != nil {
+			return nil, err
+		}
+	}
+	return nil, nil
+}
+
+// hand gathers an event for a partition, and gives the log what has become enough.
+func (t *transaction) hand(ctx context.Context, partition int, e *ingest.Event) error {
+	t.pending[partition] = ingest.AppendEvent(t.pending[partition], e)
+	if len(t.pending[partition]) < flushSize {
+		return nil
+	}
+	return t.flush(ctx, partition)
 }
 
 func (t *transaction) flush(ctx context.Context, partition int) error {

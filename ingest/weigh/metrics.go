@@ -5,6 +5,7 @@ import "github.com/prometheus/client_golang/prometheus"
 type metrics struct {
 	requests  *prometheus.CounterVec
 	taken     prometheus.Counter
+	unread    prometheus.Counter
 	duplicate prometheus.Counter
 	refused   map[string]prometheus.Counter
 	bodyBytes prometheus.Counter
@@ -21,11 +22,12 @@ func newMetrics(reg prometheus.Registerer, known func() float64) *metrics {
 	}
 	records := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "lushao_weigh_records_total", Help: "Records that were answered, by result."}, []string{"result"})
 	m.taken, m.duplicate = records.WithLabelValues("taken"), records.WithLabelValues("duplicate")
+	m.unread = prometheus.NewCounter(prometheus.CounterOpts{Name: "lushao_weigh_unread_records_total", Help: "Records that were taken although their plate could not be read; they are among those that were taken."})
 	refused := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "lushao_weigh_refused_records_total", Help: "Records that were refused, by reason."}, []string{"reason"})
 	for _, c := range codes {
 		m.refused[c] = refused.WithLabelValues(c)
 	}
 	memory := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "lushao_weigh_known_records", Help: "Records that are known for telling repeated ones."}, known)
-	reg.MustRegister(m.requests, m.bodyBytes, m.ackTime, records, refused, memory)
+	reg.MustRegister(m.requests, m.bodyBytes, m.ackTime, records, m.unread, refused, memory)
 	return m
 }

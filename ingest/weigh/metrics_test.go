@@ -47,7 +47,8 @@ lushao_weigh_body_bytes_total (counter) Bytes of bodies that were read.
 lushao_weigh_known_records (gauge) Records that are known for telling repeated ones.
 lushao_weigh_records_total (counter result) Records that were answered, by result.
 lushao_weigh_refused_records_total (counter reason) Records that were refused, by reason.
-lushao_weigh_requests_total (counter status) Requests to the weighing door by HTTP status.`
+lushao_weigh_requests_total (counter status) Requests to the weighing door by HTTP status.
+lushao_weigh_unread_records_total (counter) Records that were taken although their plate could not be read; they are among those that were taken.`
 	if got := strings.Join(lines, "\n"); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}

@@ -17,21 +17,20 @@ import (
 
 // Codes of a refusal. They are few, begin the reason in the answer and double as values of a metric's label.
 const (
-	CodeMissing     = "missing"
-	CodeWrongType   = "wrong_type"
-	CodeBadValue    = "bad_value"
-	CodeOutOfRange  = "out_of_range"
-	CodeInFuture    = "in_future"
-	CodePlateUnread = "plate_unread"
-	CodeNotJSON     = "not_json"
-	CodeTooDeep     = "too_deep"
-	CodeTooLarge    = "too_large"
-	CodeStation     = "unknown_station"
-	CodeNotAllowed  = "station_not_allowed"
-	CodeConflict    = "conflict"
+	CodeMissing    = "missing"
+	CodeWrongType  = "wrong_type"
+	CodeBadValue   = "bad_value"
+	CodeOutOfRange = "out_of_range"
+	CodeInFuture   = "in_future"
+	CodeNotJSON    = "not_json"
+	CodeTooDeep    = "too_deep"
+	CodeTooLarge   = "too_large"
+	CodeStation    = "unknown_station"
+	CodeNotAllowed = "station_not_allowed"
+	CodeConflict   = "conflict"
 )
 
-var codes = []string{CodeMissing, CodeWrongType, CodeBadValue, CodeOutOfRange, CodeInFuture, CodePlateUnread, CodeNotJSON,
+var codes = []string{CodeMissing, CodeWrongType, CodeBadValue, CodeOutOfRange, CodeInFuture, CodeNotJSON,
 	CodeTooDeep, CodeTooLarge, CodeStation, CodeNotAllowed, CodeConflict}
 
 // Refusal says why one record is not taken.
@@ -70,7 +69,7 @@ const (
 
 // Parse decodes one JSON object with the fields of a weighing event into e and checks them. received and the latest
 // acceptable time are in Unix ms. Unknown fields are passed over, null is absent, of a repeated field the last counts.
-// Texts are copied: e keeps nothing of raw. The returned refusal names the first field that can't be accepted.
+// Texts are copied: e keeps nothing of raw. A plate that could not be read makes an event without a vehicle. The returned refusal names the first field that can't be accepted.
 func Parse(raw []byte, received, latest int64, e *ingest.Event) *Refusal {
 	f := fields{}
 	if !utf8.Valid(raw) {
@@ -296,14 +295,15 @@ func (f *fields) time(latest int64) int64 {
 	return ms
 }
 
-// vehicle reads plate and color.
+// vehicle reads plate and color. It is no vehicle where the plate could not be read; what color says of that does not count.
 func (f *fields) vehicle() (v ingest.Vehicle) {
-	plate := f.text("plate")
-	if f.refusal != nil {
+	// A field that is not there at all is more likely another name for it than a camera that saw nothing.
+	if _, ok := f.m["plate"]; !ok {
+		f.refuse("plate", CodeMissing, `want the plate, or "" where it could not be read`)
 		return v
 	}
-	if PlateUnread(plate) {
-		f.refuse("plate", CodePlateUnread, "a record without a plate belongs to no vehicle")
+	plate := f.text("plate")
+	if f.refusal != nil || ingest.PlateUnread(plate) {
 		return v
 	}
 	if i := strings.IndexFunc(plate, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }); i >= 0 {
@@ -331,17 +331,6 @@ const colorList = "1 blue, 2 yellow, 3 black, 4 white, 5 green, 9 other, 91 to 9
 
 func plateColor(c ingest.Color) bool {
 	return c >= 1 && c <= 5 || c == 9 || c >= 91 && c <= 94
-}
-
-// PlateUnread reports whether a plate is one of the ways in which cameras say that they could not read it: nothing at all,
-// a text with 牌 (无牌, 无车牌) or 识别 (未识别, 无法识别), 未知, or nothing but filler.
-func PlateUnread(plate string) bool {
-	plate = strings.TrimSpace(plate)
-	switch strings.ToLower(plate) {
-	case "", "无", "未知", "none", "null", "unknown":
-		return true
-	}
-	return strings.Contains(plate, "牌") || strings.Contains(plate, "识别") || strings.Trim(plate, "0-_*?#") == ""
 }
 
 // kindOf names the kind of a JSON value for an error's text.

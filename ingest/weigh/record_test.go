@@ -64,16 +64,37 @@ func with(t *testing.T, field, value string) []byte {
 	return b
 }
 
+// A plate that could not be read makes an event without a vehicle, whatever is said of its colour; nothing else is forgiven.
+func TestParseUnreadPlate(t *testing.T) {
+	for _, plate := range []string{`""`, `"  "`, `null`, `"-"`, `"无牌"`, `"无牌车"`, `"未识别"`, `"无法识别"`, `"未知"`, `"0000000"`, `"*****"`, `"Unknown"`} {
+		for _, color := range []string{"2", "0", "7", `"?"`, "null"} {
+			m := map[string]json.RawMessage{}
+			if err := json.Unmarshal(with(t, "plate", plate), &m); err != nil {
+				t.Fatal(err)
+			}
+			m["color"] = json.RawMessage(color)
+			raw, err := json.Marshal(m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var e ingest.Event
+			if r := Parse(raw, received, received+tolerance, &e); r != nil || !e.Unread() || e.Vehicle != (ingest.Vehicle{}) || e.Weighing.GrossKg != 61000 {
+				t.Errorf("plate %s, colour %s: %+v, %v", plate, color, e, r)
+			}
+		}
+	}
+	var e ingest.Event
+	bad := strings.Replace(string(with(t, "plate", `""`)), `"gross_kg":61000`, `"gross_kg":61`, 1)
+	if r := Parse([]byte(bad), received, received+tolerance, &e); r == nil || r.Field != "gross_kg" {
+		t.Errorf("%s: %v", bad, r)
+	}
+}
+
 func TestParseRefusals(t *testing.T) {
 	long := `"` + strings.Repeat("1", 65) + `"`
 	for _, c := range []struct{ field, value, wantField, wantCode string }{
-		{"plate", `""`, "plate", CodePlateUnread},
-		{"plate", `-`, "plate", CodePlateUnread},
-		{"plate", `null`, "plate", CodePlateUnread},
-		{"plate", `"无牌"`, "plate", CodePlateUnread},
-		{"plate", `"无牌车"`, "plate", CodePlateUnread},
-		{"plate", `"未识别"`, "plate", CodePlateUnread},
-		{"plate", `"0000000"`, "plate", CodePlateUnread},
+		{"plate", `-`, "plate", CodeMissing},
+		{"plate", `["无牌"]`, "plate", CodeWrongType},
 		{"plate", `"晋E·12345"`, "plate", CodeBadValue},
 		{"plate", `"晋E 12345"`, "plate", CodeBadValue},
 		{"plate", `"晋E12345\u0000"`, "plate", CodeBadValue},
