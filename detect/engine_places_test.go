@@ -238,3 +238,31 @@ func TestReportedWaybillSurvivesARestart(t *testing.T) {
 		t.Errorf("then %s", got)
 	}
 }
+
+// A new snapshot is taken over between two batches, which wait for it: no vehicle inside of fences, over a limit or standing costs an
+// allocation.
+func TestUseDoesNotAllocate(t *testing.T) {
+	data := detect.ReferenceData{Fences: []detect.Fence{
+		{ID: "A", Kind: detect.FenceForbidden, Geometry: square(35.5, 112.8, 0.1)}, {ID: "S", Kind: detect.FenceSpeed, SpeedLimit: 300, Geometry: square(35.5, 112.8, 0.1)},
+		{ID: "N", Kind: detect.FenceNoStop, Geometry: square(35.5, 112.8, 0.1)}, {ID: "B", Kind: detect.FenceBound, Geometry: square(30, 110, 0.1)}}}
+	snaps := []*detect.Snapshot{compile(t, &data, 1), compile(t, &data, 2)}
+	e := detect.New(snaps[0])
+	const vehicles = 500
+	opened := 0
+	for s := int64(0); s <= 600; s += 60 {
+		for i := range vehicles {
+			kmh := 40.0
+			if i%2 == 0 {
+				kmh = 0
+			}
+			opened += len(e.Process([]ingest.Event{position(vehicleOf(t, fmt.Sprintf("晋E%05d", i)), s, 35.5, 112.8+float64(i)*1e-5, kmh)}, 1))
+		}
+	}
+	if opened < 2*vehicles {
+		t.Fatalf("only %d violations are open", opened)
+	}
+	n := 0
+	if allocs := testing.AllocsPerRun(10, func() { n++; e.Use(snaps[n%2]) }); allocs != 0 {
+		t.Errorf("%v allocations for %d vehicles", allocs, vehicles)
+	}
+}

@@ -230,10 +230,10 @@ func (f *fence) inForceAt(t int64) bool {
 func insideRebase(e *Engine, v *vehicle, sd *side, old *Snapshot) {
 	kept := sd.fences[:0]
 	for i := range sd.fences {
-		c := sd.fences[i]
+		c := &sd.fences[i]
 		was := &old.fences[c.fence]
 		if c.rebase(e, v, was.ID, was.Kind) {
-			kept = append(kept, c)
+			kept = append(kept, *c)
 		}
 	}
 	sd.fences = kept

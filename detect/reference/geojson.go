@@ -139,7 +139,8 @@ func (g *geojson) members(dst object, n node, twice func(at int, key []byte)) ob
 
 // eachFeature calls fn for every feature of the file (RFC 7946). It returns false if features are lost.
 func (f *file) eachFeature(properties []string, fn func(*feature)) (whole bool) {
-	text, err := readAll(f.r, f.size)
+	text, release, err := readAll(f.r, f.size)
+	defer release() // nothing of the text is kept: records and errors have copies
 	if err != nil {
 		f.unread = true
 		f.problems.add(fmt.Errorf("%s: %w", f.path, err))

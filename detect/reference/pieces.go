@@ -1,8 +1,12 @@
 package reference
 
 import (
+	"bytes"
 	"encoding/json"
+	"io"
 	"runtime"
+	"slices"
+	"syscall"
 	"unicode/utf8"
 
 	"lushao/ingest/eventfile/textform"
@@ -21,6 +25,42 @@ func (p *pace) did(bytes int) {
 	if p.bytes += bytes; p.bytes >= pieceBytes {
 		p.bytes = 0
 		runtime.Gosched()
+	}
+}
+
+// largeText is from which size on the text of a file is kept outside of the collector's memory.
+const largeText = 1 << 20
+
+// readAll reads to the end, in pieces: a checksum over all at once can't be interrupted. release must be called when the text is
+// used no more.
+//
+// The room of a large text is the system's: tens of megabytes at once would take the collector to the end of its plan, and it would
+// make everybody who allocates, the detector among them, help it out before they go on.
+func readAll(r io.Reader, size int64) (text []byte, release func(), err error) {
+	size = min(size, 1<<30) + bytes.MinRead
+	release = func() {}
+	var b []byte
+	if size >= largeText {
+		if room, err := syscall.Mmap(-1, 0, int(size), syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE); err == nil {
+			b, release = room[:0], func() { syscall.Munmap(room) } // of what Mmap returned it can't fail
+		}
+	}
+	if b == nil {
+		b = make([]byte, 0, size)
+	}
+	const piece = 256 << 10
+	for {
+		if len(b) == cap(b) { // longer than it was said to be
+			b = slices.Grow(b, piece)
+		}
+		n, err := r.Read(b[len(b):min(cap(b), len(b)+piece)])
+		b = b[:len(b)+n]
+		if err == io.EOF {
+			return b, release, nil
+		}
+		if err != nil {
+			return b, release, err
+		}
 	}
 }
 

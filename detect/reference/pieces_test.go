@@ -4,10 +4,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/paulmach/orb"
 
 	"lushao/ingest/eventfile/textform"
 )
@@ -154,5 +158,47 @@ func TestManyMembers(t *testing.T) {
 		`fences.geojson:1003:6: feature 1: properties: x7: is there twice`, `fences.geojson:1004:13: feature 1: properties: x999: is there twice`}
 	if len(errs) != 1003 || !slices.Equal(twice, want) {
 		t.Errorf("%d errors, twice %q", len(errs), twice)
+	}
+}
+
+// The records of a large file live on without its text.
+func TestLargeFile(t *testing.T) {
+	dir := t.TempDir()
+	var b strings.Builder
+	b.WriteString(`{"type":"FeatureCollection","features":[`)
+	const n = 8000
+	for i := range n {
+		fmt.Fprintf(&b, "%s\n{\"type\":\"Feature\",\"properties\":{\"id\":\"F%d\",\"name\":\"围栏%d\",\"kind\":\"speed\",\"speed_limit_kmh\":60,\"radius_m\":%d,\"region\":\"R%d\",\"plates\":[\"晋E%05d/2\"],\"operators\":[\"O%d\"]},\"geometry\":{\"type\":\"Point\",\"coordinates\":[112.%06d,35]}}",
+			[]string{"", ","}[min(i, 1)], i, i, 100+i, i, i, i%7, i)
+	}
+	b.WriteString("]}")
+	if b.Len() < largeText {
+		t.Fatalf("%d bytes are no large file", b.Len())
+	}
+	path := filepath.Join(dir, Fences)
+	if err := os.WriteFile(path, []byte(b.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	data, info, err := Load(dir)
+	if err != nil || len(data.Fences) != n || info.File(Fences).Rows != n {
+		t.Fatalf("%d fences, %v", len(data.Fences), err)
+	}
+	for i, f := range data.Fences {
+		p, _ := f.Geometry.(orb.Point)
+		if got, want := fmt.Sprint(f.ID, f.Name, f.Kind, f.RadiusM, f.Region, f.Vehicles, f.Operators, p), fmt.Sprintf("F%d围栏%dspeed%dR%d[晋E%05d/2] [O%d] [%v 35]", i, i, 100+i, i, i, i%7, 112+float64(i)/1e6); got != want {
+			t.Fatalf("fence %d: %s, want %s", i, got, want)
+		}
+	}
+	// The size is what the file system says: a file that grows meanwhile is read to its end all the same.
+	text, release, err := readAll(strings.NewReader(b.String()), largeText)
+	if err != nil || string(text) != b.String() {
+		t.Errorf("%d bytes of %d, %v", len(text), b.Len(), err)
+	}
+	release()
+	if err := os.WriteFile(path, []byte(b.String()[:b.Len()-1]+"x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err = Load(dir); err == nil || !strings.Contains(err.Error(), "fences.geojson:8001:") || !strings.Contains(err.Error(), "no JSON") {
+		t.Errorf("a bad end: %v", err)
 	}
 }
