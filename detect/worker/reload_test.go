@@ -153,6 +153,43 @@ func TestReloadUnderLoad(t *testing.T) {
 	}
 }
 
+// How long batches and loads took is exported, so that an operator sees a stall and what it coincides with.
+func TestBatchesAndLoadsAreTimed(t *testing.T) {
+	r := newRig(t)
+	reg := prometheus.NewRegistry()
+	count := func(name string) uint64 {
+		t.Helper()
+		families, err := reg.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range families {
+			if f.GetName() == name {
+				return f.GetMetric()[0].GetHistogram().GetSampleCount()
+			}
+		}
+		t.Fatalf("no metric %s", name)
+		return 0
+	}
+	ref := r.reference(reg, slog.New(slog.DiscardHandler))
+	stop := r.run(ref, reg)
+	r.send(fix(0, 50), fix(30, 50), fix(60, 50))
+	r.committed()
+	if n := count("lushao_detect_batch_seconds"); n < 1 || n > 3 {
+		t.Errorf("%d batches of 3 events", n)
+	}
+	r.write("fences.geojson", "{")
+	if err := ref.Load(); err == nil {
+		t.Error("loaded what is no JSON")
+	}
+	if n := count("lushao_reference_load_seconds"); n != 2 {
+		t.Errorf("%d loads timed of 2", n)
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+}
+
 // BenchmarkReload loads and compiles 100,000 fences while a detector judges batches of 256 positions as fast as it can. The aim is that
 // no batch takes 20 ms. After each reload the same time passes without one: what quiet- says is what the machine itself adds, in
 // the same run.
