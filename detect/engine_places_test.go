@@ -178,39 +178,45 @@ func TestPlacesChangeWhileInside(t *testing.T) {
 		{name: "a section: gone", before: detect.ReferenceData{Sections: section(600, line)},
 			open: between, then: through, opened: "[]", atOnce: "[]", atLast: "[]"},
 	} {
-		for _, restart := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s, restart %v", c.name, restart), func(t *testing.T) {
-				before, after := compile(t, &c.before, 1), compile(t, &c.after, 2)
-				e := detect.New(before)
-				if got := short(e.Process(slices.Clone(c.open), 1)); got != c.opened {
-					t.Fatalf("before the change\n%s\nwant %s", got, c.opened)
+		c.check(t)
+	}
+}
+
+// check takes the change while the engine runs, and over a restart.
+func (c *changed) check(t *testing.T) {
+	t.Helper()
+	for _, restart := range []bool{false, true} {
+		t.Run(fmt.Sprintf("%s, restart %v", c.name, restart), func(t *testing.T) {
+			before, after := compile(t, &c.before, 1), compile(t, &c.after, 2)
+			e := detect.New(before)
+			if got := short(e.Process(slices.Clone(c.open), 1)); got != c.opened {
+				t.Fatalf("before the change\n%s\nwant %s", got, c.opened)
+			}
+			if restart {
+				state, _ := e.AppendState(nil, 0, math.MaxInt)
+				e = detect.New(after)
+				if err := e.LoadState(state); err != nil {
+					t.Fatal(err)
 				}
-				if restart {
-					state, _ := e.AppendState(nil, 0, math.MaxInt)
-					e = detect.New(after)
-					if err := e.LoadState(state); err != nil {
-						t.Fatal(err)
-					}
-				} else {
-					e.Use(after)
-				}
-				var visits []detect.Visit
-				if got := short(e.Process(nil, 50)); got != c.atOnce {
-					t.Errorf("the change makes\n%s\nwant %s", got, c.atOnce)
-				}
-				visits = append(visits, e.Visits()...)
-				vs := slices.Clone(e.Process(slices.Clone(c.then), 100))
-				visits = append(visits, e.Visits()...)
-				vs = append(vs, e.Finish(200, true)...)
-				visits = append(visits, e.Visits()...)
-				if got := short(vs); got != c.atLast {
-					t.Errorf("then\n%s\nwant %s", got, c.atLast)
-				}
-				if got := shortVisits(visits); c.visits != "" && got != c.visits {
-					t.Errorf("visits\n%s\nwant %s", got, c.visits)
-				}
-			})
-		}
+			} else {
+				e.Use(after)
+			}
+			var visits []detect.Visit
+			if got := short(e.Process(nil, 50)); got != c.atOnce {
+				t.Errorf("the change makes\n%s\nwant %s", got, c.atOnce)
+			}
+			visits = append(visits, e.Visits()...)
+			vs := slices.Clone(e.Process(slices.Clone(c.then), 100))
+			visits = append(visits, e.Visits()...)
+			vs = append(vs, e.Finish(200, true)...)
+			visits = append(visits, e.Visits()...)
+			if got := short(vs); got != c.atLast {
+				t.Errorf("then\n%s\nwant %s", got, c.atLast)
+			}
+			if got := shortVisits(visits); c.visits != "" && got != c.visits {
+				t.Errorf("visits\n%s\nwant %s", got, c.visits)
+			}
+		})
 	}
 }
 

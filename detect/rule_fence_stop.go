@@ -136,6 +136,9 @@ func (c *stopCase) rebase(e *Engine, v *vehicle, id string) bool {
 		return false
 	}
 	c.fence = n
+	if in, until := inForce(e.snap.fences[n].Schedule, c.span.held.time); in { // else the next fix ends it
+		c.until = until
+	}
 	return true
 }
 
