@@ -178,39 +178,45 @@ func TestPlacesChangeWhileInside(t *testing.T) {
 		{name: "a section: gone", before: detect.ReferenceData{Sections: section(600, line)},
 			open: between, then: through, opened: "[]", atOnce: "[]", atLast: "[]"},
 	} {
-		for _, restart := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s, restart %v", c.name, restart), func(t *testing.T) {
-				before, after := compile(t, &c.before, 1), compile(t, &c.after, 2)
-				e := detect.New(before)
-				if got := short(e.Process(slices.Clone(c.open), 1)); got != c.opened {
-					t.Fatalf("before the change\n%s\nwant %s", got, c.opened)
+		c.check(t)
+	}
+}
+
+// check takes the change while the engine runs, and over a restart.
+func (c *changed) check(t *testing.T) {
+	t.Helper()
+	for _, restart := range []bool{false, true} {
+		t.Run(fmt.Sprintf("%s, restart %v", c.name, restart), func(t *testing.T) {
+			before, after := compile(t, &c.before, 1), compile(t, &c.after, 2)
+			e := detect.New(before)
+			if got := short(e.Process(slices.Clone(c.open), 1)); got != c.opened {
+				t.Fatalf("before the change\n%s\nwant %s", got, c.opened)
+			}
+			if restart {
+				state, _ := e.AppendState(nil, 0, math.MaxInt)
+				e = detect.New(after)
+				if err := e.LoadState(state); err != nil {
+					t.Fatal(err)
 				}
-				if restart {
-					state, _ := e.AppendState(nil, 0, math.MaxInt)
-					e = detect.New(after)
-					if err := e.LoadState(state); err != nil {
-						t.Fatal(err)
-					}
-				} else {
-					e.Use(after)
-				}
-				var visits []detect.Visit
-				if got := short(e.Process(nil, 50)); got != c.atOnce {
-					t.Errorf("the change makes\n%s\nwant %s", got, c.atOnce)
-				}
-				visits = append(visits, e.Visits()...)
-				vs := slices.Clone(e.Process(slices.Clone(c.then), 100))
-				visits = append(visits, e.Visits()...)
-				vs = append(vs, e.Finish(200, true)...)
-				visits = append(visits, e.Visits()...)
-				if got := short(vs); got != c.atLast {
-					t.Errorf("then\n%s\nwant %s", got, c.atLast)
-				}
-				if got := shortVisits(visits); c.visits != "" && got != c.visits {
-					t.Errorf("visits\n%s\nwant %s", got, c.visits)
-				}
-			})
-		}
+			} else {
+				e.Use(after)
+			}
+			var visits []detect.Visit
+			if got := short(e.Process(nil, 50)); got != c.atOnce {
+				t.Errorf("the change makes\n%s\nwant %s", got, c.atOnce)
+			}
+			visits = append(visits, e.Visits()...)
+			vs := slices.Clone(e.Process(slices.Clone(c.then), 100))
+			visits = append(visits, e.Visits()...)
+			vs = append(vs, e.Finish(200, true)...)
+			visits = append(visits, e.Visits()...)
+			if got := short(vs); got != c.atLast {
+				t.Errorf("then\n%s\nwant %s", got, c.atLast)
+			}
+			if got := shortVisits(visits); c.visits != "" && got != c.visits {
+				t.Errorf("visits\n%s\nwant %s", got, c.visits)
+			}
+		})
 	}
 }
 
@@ -236,5 +242,33 @@ func TestReportedWaybillSurvivesARestart(t *testing.T) {
 	out = e.Process([]ingest.Event{position(v, 120, 35.52, 112.802, 40), position(v, 240, 35.52, 112.803, 40)}, 3)
 	if got := short(out); got != "[route_deviation R closed 0..200 3 fixes []]" {
 		t.Errorf("then %s", got)
+	}
+}
+
+// A new snapshot is taken over between two batches, which wait for it: no vehicle inside of fences, over a limit or standing costs an
+// allocation.
+func TestUseDoesNotAllocate(t *testing.T) {
+	data := detect.ReferenceData{Fences: []detect.Fence{
+		{ID: "A", Kind: detect.FenceForbidden, Geometry: square(35.5, 112.8, 0.1)}, {ID: "S", Kind: detect.FenceSpeed, SpeedLimit: 300, Geometry: square(35.5, 112.8, 0.1)},
+		{ID: "N", Kind: detect.FenceNoStop, Geometry: square(35.5, 112.8, 0.1)}, {ID: "B", Kind: detect.FenceBound, Geometry: square(30, 110, 0.1)}}}
+	snaps := []*detect.Snapshot{compile(t, &data, 1), compile(t, &data, 2)}
+	e := detect.New(snaps[0])
+	const vehicles = 500
+	opened := 0
+	for s := int64(0); s <= 600; s += 60 {
+		for i := range vehicles {
+			kmh := 40.0
+			if i%2 == 0 {
+				kmh = 0
+			}
+			opened += len(e.Process([]ingest.Event{position(vehicleOf(t, fmt.Sprintf("晋E%05d", i)), s, 35.5, 112.8+float64(i)*1e-5, kmh)}, 1))
+		}
+	}
+	if opened < 2*vehicles {
+		t.Fatalf("only %d violations are open", opened)
+	}
+	n := 0
+	if allocs := testing.AllocsPerRun(10, func() { n++; e.Use(snaps[n%2]) }); allocs != 0 {
+		t.Errorf("%v allocations for %d vehicles", allocs, vehicles)
 	}
 }

@@ -238,10 +238,10 @@ func (f *fence) inForceAt(t int64) bool {
 func insideRebase(e *Engine, v *vehicle, sd *side, old *Snapshot) {
 	kept := sd.fences[:0]
 	for i := range sd.fences {
-		c := sd.fences[i]
+		c := &sd.fences[i]
 		was := &old.fences[c.fence]
 		if c.rebase(e, v, was.ID, was.Kind) {
-			kept = append(kept, c)
+			kept = append(kept, *c)
 		}
 	}
 	sd.fences = kept
@@ -257,6 +257,9 @@ func (c *fenceCase) rebase(e *Engine, v *vehicle, id string, kind FenceKind) boo
 	}
 	c.fence = n
 	fc := &e.snap.fences[n]
+	if in, until := inForce(fc.Schedule, c.span.held.time); in { // else the next fix ends it
+		c.until = until
+	}
 	// A paper that comes late disproves what was opened without it.
 	if c.opened && !c.over && fc.Kind == FenceJurisdiction && e.snap.filed(&v.id, fc.Region, c.span.start) != nil {
 		fc.inside.record(e, v, c, fc, id, StateRetracted, c.span.held, []string{noteLatePaper})

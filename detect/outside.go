@@ -260,9 +260,9 @@ func tenth(v float64) float64 { return math.RoundToEven(v*10) / 10 }
 func outsideRebase(e *Engine, v *vehicle, sd *side, _ *Snapshot) {
 	kept := sd.outside[:0]
 	for i := range sd.outside {
-		c := sd.outside[i]
+		c := &sd.outside[i]
 		if c.rebase(e, v) {
-			kept = append(kept, c)
+			kept = append(kept, *c)
 		}
 	}
 	sd.outside = kept

@@ -119,9 +119,9 @@ func (e *Engine) recordStop(v *vehicle, c *stopCase, id string, state State, at 
 func stopsRebase(e *Engine, v *vehicle, sd *side, old *Snapshot) {
 	kept := sd.stops[:0]
 	for i := range sd.stops {
-		c := sd.stops[i]
+		c := &sd.stops[i]
 		if c.rebase(e, v, old.fences[c.fence].ID) {
-			kept = append(kept, c)
+			kept = append(kept, *c)
 		}
 	}
 	sd.stops = kept
@@ -136,6 +136,9 @@ func (c *stopCase) rebase(e *Engine, v *vehicle, id string) bool {
 		return false
 	}
 	c.fence = n
+	if in, until := inForce(e.snap.fences[n].Schedule, c.span.held.time); in { // else the next fix ends it
+		c.until = until
+	}
 	return true
 }
 

@@ -253,9 +253,9 @@ func sectionsEnd(e *Engine, v *vehicle, _ bool) {
 func sectionsRebase(e *Engine, v *vehicle, sd *side, old *Snapshot) {
 	kept := sd.sections[:0]
 	for i := range sd.sections {
-		c := sd.sections[i]
+		c := &sd.sections[i]
 		if was := &old.sections[c.section]; c.rebase(e, was.ID, was.sum) {
-			kept = append(kept, c)
+			kept = append(kept, *c)
 		}
 	}
 	sd.sections = kept

@@ -168,9 +168,9 @@ func speedingBasis(c Class, source limitSource) []string {
 func speedingRebase(e *Engine, v *vehicle, sd *side, old *Snapshot) {
 	kept := sd.speeding[:0]
 	for i := range sd.speeding {
-		c := sd.speeding[i]
+		c := &sd.speeding[i]
 		if c.rebase(e, v, old.fenceID(c.key.fence)) {
-			kept = append(kept, c)
+			kept = append(kept, *c)
 		}
 	}
 	sd.speeding = kept

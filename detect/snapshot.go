@@ -93,6 +93,10 @@ func (f *fence) applies(v *vehicle) bool {
 		r.Region != "" && slices.ContainsFunc(f.Regions, func(region string) bool { return regionHolds(region, r.Region) }))
 }
 
+// yieldEvery is after how many records Compile lets others go on: who judges on the same cores must not wait for the scheduler, which
+// interrupts after 10 ms only.
+const yieldEvery = 1024
+
 // Compile checks data and settings together and compiles them. workers bounds the goroutines that build the fence index.
 // generation is a number that no snapshot before has had; 0 is none.
 //
@@ -103,9 +107,12 @@ func Compile(data *ReferenceData, settings Settings, digest string, generation u
 	}
 	s := &Snapshot{Settings: settings, RuleVersion: settings.Version(), Digest: digest, generation: generation,
 		register: make(map[ingest.Vehicle]*VehicleRecord, len(data.Vehicles)), operators: map[string]*Operator{},
-		stations: map[string]*Station{}, permits: map[ingest.Vehicle][]*Permit{}, fenceByID: map[string]int32{}, bypassed: map[string]bool{},
+		stations: map[string]*Station{}, permits: map[ingest.Vehicle][]*Permit{}, bypassed: map[string]bool{},
 		filings: map[ingest.Vehicle][]*Filing{}, waybills: map[ingest.Vehicle][]*WaybillRecord{}, routes: map[string]*route{}, sectionByID: map[string]int32{}}
 	for i := range data.Vehicles {
+		if i%yieldEvery == 0 {
+			runtime.Gosched()
+		}
 		v := &data.Vehicles[i]
 		s.register[v.Vehicle] = v
 	}
@@ -143,17 +150,15 @@ func (s *Snapshot) compileFences(fences []Fence, workers int) error {
 	var done sync.WaitGroup
 	for range max(1, min(workers, len(fences)/64)) {
 		done.Go(func() {
+			compiler := geo.NewCompiler()
 			for {
 				i := int(next.Add(1)) - 1
 				if i >= len(fences) {
 					return
 				}
-				if i%16 == 0 { // who judges on the same cores must not wait for the scheduler's 10 ms
-					runtime.Gosched()
-				}
 				f := &fences[i]
 				var err error
-				if shapes[i], err = geo.Compile(f.Geometry, f.RadiusM, f.WidthM); err != nil {
+				if shapes[i], err = compiler.Compile(f.Geometry, f.RadiusM, f.WidthM); err != nil {
 					errs[i] = fmt.Errorf("fence %q: %w", f.ID, err)
 				}
 			}
@@ -164,8 +169,11 @@ func (s *Snapshot) compileFences(fences []Fence, workers int) error {
 		return err
 	}
 	var forbidden, noStop []*geo.Shape
-	s.fences = make([]fence, 0, len(fences))
+	s.fences, s.fenceByID = make([]fence, 0, len(fences)), make(map[string]int32, len(fences))
 	for i := range fences {
+		if i%yieldEvery == 0 {
+			runtime.Gosched()
+		}
 		f := &fences[i]
 		c := fence{Fence: f, shape: shapes[i], register: s.register, inside: insideRuleOf(f.Kind),
 			everybody: f.Classes.Empty() && len(f.Vehicles)+len(f.Operators)+len(f.Regions) == 0, day: uint32(f.SpeedLimit) * 10, nightCap: uint32(f.NightSpeedLimit) * 10}

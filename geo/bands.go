@@ -14,7 +14,7 @@ type bands struct {
 
 // makeBands makes the table for edges, each the number of its first vertex in verts. There are about eight edges a band; where edges
 // are so long that the table would have more than four entries for each edge, the bands are higher.
-func makeBands(verts []Point, edges []uint32) bands {
+func (c *Compiler) makeBands(verts []Point, edges []uint32) bands {
 	if len(edges) == 0 {
 		return bands{}
 	}
@@ -34,12 +34,12 @@ func makeBands(verts []Point, edges []uint32) bands {
 			entries += hi - lo + 1
 		}
 		if entries <= 4*len(edges) || height>>t.shift == 0 {
-			t.list = make([]uint32, entries)
+			t.list = c.lists.take(entries)
 			break
 		}
 	}
 	// Counting sort: counts, then starts, then the entries; each start is moved while its band is filled.
-	t.first = make([]uint32, int(height>>t.shift)+2)
+	t.first = c.lists.take(int(height>>t.shift) + 2)
 	for _, e := range edges {
 		lo, hi := t.span(verts[e], verts[e+1])
 		for i := lo; i <= hi; i++ {
@@ -49,13 +49,12 @@ func makeBands(verts []Point, edges []uint32) bands {
 	for i := 1; i < len(t.first); i++ {
 		t.first[i] += t.first[i-1]
 	}
-	next := make([]uint32, len(t.first)-1)
-	copy(next, t.first)
+	c.next = append(c.next[:0], t.first[:len(t.first)-1]...)
 	for _, e := range edges {
 		lo, hi := t.span(verts[e], verts[e+1])
 		for i := lo; i <= hi; i++ {
-			t.list[next[i]] = e
-			next[i]++
+			t.list[c.next[i]] = e
+			c.next[i]++
 		}
 	}
 	return t

@@ -1,7 +1,7 @@
 package geo
 
 import (
-	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -78,9 +78,9 @@ func (p *plan) build(workers int) (*Index, bool) {
 		return x, true
 	}
 	p.taskEdges = len(edges) / taskShare
-	top := newBuilder(p, true)
+	top := &builder{plan: p, top: true, words: make([]uint32, unitWords)}
 	x.root = top.cell(cell{shift: p.shift}, whole, edges, 0)
-	p.run(workers)
+	p.run(workers, top.scratch)
 
 	total := uint64(len(top.words))
 	for i := range p.tasks {
@@ -97,32 +97,33 @@ func (p *plan) build(workers int) (*Index, bool) {
 		relocate(t.words, t.ref, by)
 		x.words = append(x.words, t.words[unitWords:]...)
 		x.words[t.at] = moved(t.ref, by)
+		top.pace.did(len(t.words))
 		t.words = nil
 	}
 	return x, true
 }
 
-// run builds the tasks.
-func (p *plan) run(workers int) {
+// run builds the tasks, in scratch first.
+func (p *plan) run(workers int, sc scratch) {
 	var next atomic.Int64
-	work := func() {
-		b := newBuilder(p, false)
+	work := func(sc scratch) {
+		b := &builder{plan: p, scratch: sc}
 		for {
 			i := int(next.Add(1)) - 1
 			if i >= len(p.tasks) {
 				return
 			}
 			t := &p.tasks[i]
-			b.words = make([]uint32, unitWords, len(t.edges)+unitWords)
+			b.words = append(b.words[:0], make([]uint32, unitWords)...)
 			t.ref = b.cell(t.cell, t.records, t.edges, 0)
-			t.words, t.records, t.edges = b.words, nil, nil
+			t.words, t.records, t.edges = slices.Clone(b.words), nil, nil
 		}
 	}
 	var wg sync.WaitGroup
 	for range min(workers, len(p.tasks)) - 1 {
-		wg.Go(work)
+		wg.Go(func() { work(scratch{}) })
 	}
-	work()
+	work(sc)
 	wg.Wait()
 }
 
@@ -143,11 +144,13 @@ func (p *plan) wholeCell() (records []record, edges []uint32) {
 	for extent := max(int64(all.max.Lat)-int64(all.min.Lat), int64(all.max.Lon)-int64(all.min.Lon)); extent>>p.shift != 0; {
 		p.shift++
 	}
-	edges = make([]uint32, 0, n)
+	edges, records = make([]uint32, 0, n), make([]record, 0, len(p.shapes))
+	var pace pace
 	for i, s := range p.shapes {
 		if s == nil || len(s.verts) == 0 {
 			continue
 		}
+		pace.did(len(s.verts))
 		r := record{shape: int32(i), lo: uint32(len(edges))}
 		for _, ring := range s.rings {
 			for e := ring.start; e+1 < ring.end; e++ {
@@ -189,15 +192,14 @@ func moved(ref, by uint32) uint32 {
 // builder builds cells into its own words.
 type builder struct {
 	*plan
-	top    bool // leaves small cells to the tasks
-	words  []uint32
-	levels []*level
-	cells  int // built so far
+	scratch
+	top   bool // leaves small cells to the tasks
+	words []uint32
+	pace  pace
 }
 
-func newBuilder(p *plan, top bool) *builder {
-	return &builder{plan: p, top: top, words: make([]uint32, unitWords)}
-}
+// scratch is the room that splitting cells takes, by the depth of the recursion.
+type scratch struct{ levels []*level }
 
 // level is the scratch of one depth of the recursion: what a split of a cell at that depth yields.
 type level struct {
@@ -214,18 +216,16 @@ type level struct {
 // pair says that an edge may meet a child.
 type pair struct{ child, edge uint32 }
 
-func (b *builder) level(depth int) *level {
-	for len(b.levels) <= depth {
-		b.levels = append(b.levels, &level{})
+func (sc *scratch) level(depth int) *level {
+	for len(sc.levels) <= depth {
+		sc.levels = append(sc.levels, &level{})
 	}
-	return b.levels[depth]
+	return sc.levels[depth]
 }
 
 // cell builds a cell from its records, in the order of shapes, and returns the reference.
 func (b *builder) cell(c cell, records []record, edges []uint32, depth int) uint32 {
-	if b.cells++; b.cells%64 == 0 { // a build may run beside work that must not wait for the scheduler's 10 ms
-		runtime.Gosched()
-	}
+	b.pace.did(leafEdges)
 	k := b.fan(c, records, edges)
 	if k == 0 {
 		return b.leaf(c, records, edges)
@@ -315,6 +315,7 @@ func (b *builder) fan(c cell, records []record, edges []uint32) (k uint32) {
 		}
 		shapes++
 		total += int(r.hi - r.lo)
+		b.pace.did(int(r.hi - r.lo))
 		s := b.shapes[r.shape]
 		for _, e := range edges[r.lo:r.hi] {
 			if l := s.edgeExtent(e); l <= longEdge<<c.shift {

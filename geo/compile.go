@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/paulmach/orb"
 )
@@ -11,15 +12,20 @@ import (
 // Compile compiles any geometry of a fence: orb.Point with radius, orb.LineString with its whole width, orb.Polygon,
 // orb.MultiPolygon; radius and width in metres, 0 where they do not belong.
 func Compile(g orb.Geometry, radius, width float64) (*Shape, error) {
+	return new(Compiler).compile(g, radius, width)
+}
+
+func (c *Compiler) compile(g orb.Geometry, radius, width float64) (*Shape, error) {
+	c.verts, c.marks = c.verts[:0], c.marks[:0]
 	switch g := g.(type) {
 	case orb.Point:
-		return CompileCircle(g, radius)
+		return c.circle(g, radius)
 	case orb.LineString:
-		return CompileCorridor(g, width)
+		return c.corridor(g, width)
 	case orb.Polygon:
-		return CompilePolygon(g)
+		return c.polygon(g)
 	case orb.MultiPolygon:
-		return CompileMultiPolygon(g)
+		return c.multiPolygon(g)
 	case nil:
 		return nil, errors.New("no geometry")
 	}
@@ -28,6 +34,10 @@ func Compile(g orb.Geometry, radius, width float64) (*Shape, error) {
 
 // CompileCircle compiles the places nearer than radius metres to a centre.
 func CompileCircle(centre orb.Point, radius float64) (*Shape, error) {
+	return new(Compiler).circle(centre, radius)
+}
+
+func (c *Compiler) circle(centre orb.Point, radius float64) (*Shape, error) {
 	if !(radius > 0 && radius <= MaxRadius) {
 		return nil, fmt.Errorf("radius %v m: must be over 0 and at most %d", radius, MaxRadius)
 	}
@@ -35,38 +45,50 @@ func CompileCircle(centre orb.Point, radius float64) (*Shape, error) {
 	if err != nil {
 		return nil, fmt.Errorf("centre: %w", err)
 	}
-	return compileBuffer([]Point{p}, radius)
+	c.verts = append(c.verts[:0], p)
+	return c.buffer(radius)
 }
 
 // CompileCorridor compiles the places nearer than half of width metres to a line.
 func CompileCorridor(line orb.LineString, width float64) (*Shape, error) {
+	return new(Compiler).corridor(line, width)
+}
+
+func (c *Compiler) corridor(line orb.LineString, width float64) (*Shape, error) {
 	if !(width > 0 && width <= MaxWidth) {
 		return nil, fmt.Errorf("width %v m: must be over 0 and at most %d", width, MaxWidth)
 	}
-	points, err := CompileLine(line)
-	if err != nil {
+	var err error
+	if c.verts, err = compileLine(line, c.verts[:0]); err != nil {
 		return nil, err
 	}
-	return compileBuffer(points, width/2)
+	return c.buffer(width / 2)
 }
 
 // CompileLine rounds a line to the grid and drops repeated vertices. It refuses what CompileCorridor refuses.
 func CompileLine(line orb.LineString) ([]Point, error) {
-	points, err := roundVertices(line)
+	return compileLine(line, nil)
+}
+
+// compileLine appends the line to dst, which is empty.
+func compileLine(line orb.LineString, dst []Point) ([]Point, error) {
+	points, err := roundVertices(line, dst)
 	if err != nil {
-		return nil, err
+		return points, err
 	}
 	if len(points) < 2 {
-		return nil, fmt.Errorf("%d distinct vertices: a line needs 2 or more", len(points))
+		return points, fmt.Errorf("%d distinct vertices: a line needs 2 or more", len(points))
 	}
 	return points, nil
 }
 
-func compileBuffer(line []Point, half float64) (*Shape, error) {
-	s := &Shape{verts: line, half: half, box: emptyBox()}
+// buffer makes the shape round the line of c.verts.
+func (c *Compiler) buffer(half float64) (*Shape, error) {
+	box, line := emptyBox(), c.verts
 	for _, p := range line {
-		s.box = s.box.with(p)
+		box = box.with(p)
 	}
+	s := Shape{half: half, box: box}
 	// One in a hundred more than the reach, for the curvature within it.
 	reachLat := float64(half/leastPerLat*1.01) + 2
 	top := max(-float64(s.box.min.Lat), float64(s.box.max.Lat)) + reachLat
@@ -83,51 +105,62 @@ func compileBuffer(line []Point, half float64) (*Shape, error) {
 	s.box.max.Lat += s.reach.Lat
 	s.box.min.Lon -= s.reach.Lon
 	s.box.max.Lon += s.reach.Lon
-	edges := make([]uint32, max(len(line)-1, 0))
-	for i := range edges {
-		edges[i] = uint32(i)
+	c.edges = c.edges[:0]
+	for i := range len(line) - 1 {
+		c.edges = append(c.edges, uint32(i))
 	}
-	s.bands = makeBands(line, edges)
-	return s, nil
+	return c.finish(s), nil
 }
 
 // CompilePolygon compiles an outer ring and its holes.
 func CompilePolygon(polygon orb.Polygon) (*Shape, error) {
-	s := &Shape{}
-	if err := s.addPolygon(polygon); err != nil {
+	return new(Compiler).polygon(polygon)
+}
+
+func (c *Compiler) polygon(polygon orb.Polygon) (*Shape, error) {
+	if err := c.addPolygon(polygon, 0); err != nil {
 		return nil, err
 	}
-	s.finishArea()
-	return s, nil
+	return c.area(1), nil
 }
 
 // CompileMultiPolygon compiles several polygons, which may overlap: inside is what is inside of any.
 func CompileMultiPolygon(polygons orb.MultiPolygon) (*Shape, error) {
+	return new(Compiler).multiPolygon(polygons)
+}
+
+func (c *Compiler) multiPolygon(polygons orb.MultiPolygon) (*Shape, error) {
 	if len(polygons) == 0 {
 		return nil, errors.New("no polygon")
 	}
 	if len(polygons) > maxParts {
 		return nil, fmt.Errorf("%d polygons: at most %d in one multi-polygon", len(polygons), maxParts)
 	}
-	s := &Shape{}
 	for i, polygon := range polygons {
-		if err := s.addPolygon(polygon); err != nil {
+		if err := c.addPolygon(polygon, i); err != nil {
 			return nil, fmt.Errorf("polygon %d: %w", i, err)
 		}
 	}
-	s.finishArea()
-	return s, nil
+	return c.area(len(polygons)), nil
 }
 
-// addPolygon rounds, checks and turns the rings of one polygon and appends them.
-func (s *Shape) addPolygon(polygon orb.Polygon) error {
+// addPolygon rounds, checks and turns the rings of one polygon and appends them to c.verts.
+func (c *Compiler) addPolygon(polygon orb.Polygon, part int) error {
 	if len(polygon) == 0 {
 		return errors.New("no outer ring")
 	}
-	rings := make([][]Point, len(polygon))
-	total := len(s.verts)
+	c.rings = c.rings[:0]
+	room := 0
+	for _, r := range polygon {
+		room += len(r) + 1
+	}
+	room = min(room, MaxVertices) // more is refused, but for what repeats: that gets room of its own
+	c.room = slices.Grow(c.room[:0], room)
+	free := c.room[:room]
+	total := len(c.verts)
 	for i, r := range polygon {
-		points, err := compileRing(r)
+		n := min(len(r)+1, len(free))
+		points, err := compileRing(r, free[:0:n])
 		if err != nil {
 			return fmt.Errorf("%s: %w", ringName(i), err)
 		}
@@ -135,48 +168,56 @@ func (s *Shape) addPolygon(polygon orb.Polygon) error {
 		if total > MaxVertices {
 			return fmt.Errorf("more than %d vertices: simplify it", MaxVertices)
 		}
-		rings[i] = points
+		c.rings, free = append(c.rings, points), free[n:]
 	}
-	if err := checkSimple(rings); err != nil {
+	if err := c.sweep.check(c.rings); err != nil {
 		return err
 	}
-	for i, r := range rings {
+	for i, r := range c.rings {
 		if doubleArea(r) > 0 != (i == 0) {
-			for a, b := 0, len(r)-1; a < b; a, b = a+1, b-1 {
-				r[a], r[b] = r[b], r[a]
-			}
+			slices.Reverse(r)
 		}
 	}
-	if err := checkHoles(rings); err != nil {
+	if err := checkHoles(c.rings); err != nil {
 		return err
 	}
-	for i, r := range rings {
-		start := len(s.verts)
-		s.verts = append(s.verts, r...)
-		s.rings = append(s.rings, ring{start: int32(start), end: int32(len(s.verts)), part: int32(s.parts), hole: i > 0})
+	for i, r := range c.rings {
+		start := len(c.verts)
+		c.verts = append(c.verts, r...)
+		c.marks = append(c.marks, ring{start: int32(start), end: int32(len(c.verts)), part: int32(part), hole: i > 0})
 	}
-	s.parts++
 	return nil
 }
 
-// finishArea makes the table of edges.
-func (s *Shape) finishArea() {
-	s.box = emptyBox()
-	edges := make([]uint32, 0, len(s.verts))
-	for _, r := range s.rings {
+// area makes the shape of the rings of c.verts.
+func (c *Compiler) area(parts int) *Shape {
+	s := Shape{parts: parts, box: emptyBox()}
+	c.edges = c.edges[:0]
+	for _, r := range c.marks {
 		for e := r.start; e+1 < r.end; e++ {
-			edges = append(edges, uint32(e))
-			s.box = s.box.with(s.verts[e])
+			c.edges = append(c.edges, uint32(e))
+			s.box = s.box.with(c.verts[e])
 		}
 	}
-	s.verts = append(make([]Point, 0, len(s.verts)), s.verts...)
-	s.rings = append(make([]ring, 0, len(s.rings)), s.rings...)
-	s.bands = makeBands(s.verts, edges)
+	s.rings = c.parts.take(len(c.marks))
+	copy(s.rings, c.marks)
+	return c.finish(s)
 }
 
-// compileRing rounds a ring, drops what has no area (repeated vertices, ways there and straight back) and closes it.
-func compileRing(r orb.Ring) ([]Point, error) {
-	points, err := roundVertices(r)
+// finish gives the shape its vertices and the table of its edges.
+func (c *Compiler) finish(s Shape) *Shape {
+	s.verts = c.points.take(len(c.verts))
+	copy(s.verts, c.verts)
+	s.bands = c.makeBands(s.verts, c.edges)
+	out := &c.shapes.take(1)[0]
+	*out = s
+	return out
+}
+
+// compileRing rounds a ring, drops what has no area (repeated vertices, ways there and straight back) and closes it. The
+// result is in the room of dst, which is empty, where that is one more than r has vertices.
+func compileRing(r orb.Ring, dst []Point) ([]Point, error) {
+	points, err := roundVertices(r, dst)
 	if err != nil {
 		return nil, err
 	}
@@ -215,23 +256,23 @@ next:
 	return n
 }
 
-// roundVertices rounds degrees to the grid and drops vertices that repeat the one before.
-func roundVertices[S ~[]orb.Point](vertices S) ([]Point, error) {
+// roundVertices rounds degrees to the grid, drops vertices that repeat the one before, and appends them to dst, which is empty.
+func roundVertices[S ~[]orb.Point](vertices S, dst []Point) ([]Point, error) {
 	if len(vertices) > MaxVertices {
-		return nil, fmt.Errorf("%d vertices: at most %d; simplify it", len(vertices), MaxVertices)
+		return dst, fmt.Errorf("%d vertices: at most %d; simplify it", len(vertices), MaxVertices)
 	}
-	points := make([]Point, 0, len(vertices)+1)
+	points := slices.Grow(dst, len(vertices)+1)
 	for i, v := range vertices {
 		p, err := PointOf(v)
 		if err != nil {
-			return nil, fmt.Errorf("vertex %d: %w", i, err)
+			return dst, fmt.Errorf("vertex %d: %w", i, err)
 		}
 		if n := len(points); n > 0 {
 			if points[n-1] == p {
 				continue
 			}
 			if crossesAntimeridian(points[n-1], p) {
-				return nil, fmt.Errorf("vertex %d to %d: crosses the antimeridian: split it there", i-1, i)
+				return dst, fmt.Errorf("vertex %d to %d: crosses the antimeridian: split it there", i-1, i)
 			}
 		}
 		points = append(points, p)
@@ -246,9 +287,9 @@ func crossesAntimeridian(a, b Point) bool {
 }
 
 // dropSpikes removes, from an open ring, vertices at which the border turns straight back on itself, as rounding leaves them
-// where a ring was very narrow, until none is left.
+// where a ring was very narrow, until none is left. The result takes the place of points.
 func dropSpikes(points []Point) []Point {
-	out := points[:0:0]
+	out := points[:0]
 	for _, p := range points {
 		out = append(out, p)
 		for len(out) >= 3 && isSpike(out[len(out)-3], out[len(out)-2], out[len(out)-1]) {

@@ -25,7 +25,7 @@ func Repair(polygon orb.Polygon) (result orb.MultiPolygon, crossings []Point, er
 	if len(polygon) == 0 {
 		return nil, nil, errors.New("no outer ring")
 	}
-	outer, err := compileRing(polygon[0])
+	outer, err := compileRing(polygon[0], nil)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", ringName(0), err)
 	}

@@ -96,7 +96,7 @@ func TestRepairCoversWhatTheOutlineWindsRound(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%v: %v", c, err)
 		}
-		ring, err := compileRing(polygon[0])
+		ring, err := compileRing(polygon[0], nil)
 		if err != nil {
 			t.Fatal(err)
 		}

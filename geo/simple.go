@@ -33,7 +33,12 @@ func (e *CrossingError) Error() string {
 // other edges or vertices the ways through that point are compared in pairs. The order is a plain slice: it is short for
 // real borders, and a hostile one of MaxVertices costs seconds, not hours.
 func checkSimple(rings [][]Point) error {
-	sw := newSweep(rings)
+	return new(sweep).check(rings)
+}
+
+// check is checkSimple in the room of a sweep before.
+func (sw *sweep) check(rings [][]Point) error {
+	sw.begin(rings)
 	for i := 0; i < len(sw.events); {
 		j := i + 1
 		for j < len(sw.events) && sw.events[j].key == sw.events[i].key {
@@ -42,6 +47,7 @@ func checkSimple(rings [][]Point) error {
 		if err := sw.step(sw.events[i:j]); err != nil {
 			return err
 		}
+		sw.pace.did(j - i)
 		i = j
 	}
 	return nil
@@ -61,6 +67,7 @@ type sweep struct {
 	events []vertex    // every vertex in the order of the sweep
 	order  []int32     // edges that the line meets, from south to north
 	passes []pass      // scratch
+	pace   pace
 }
 
 // vertex is a vertex by the number of the edge that begins there. The order of keys is that of the sweep.
@@ -80,14 +87,15 @@ func less(a, b Point) bool {
 	return a.Lon < b.Lon || (a.Lon == b.Lon && a.Lat < b.Lat)
 }
 
-func newSweep(rings [][]Point) *sweep {
-	sw := &sweep{rings: rings, base: make([]int32, len(rings)+1)}
-	for i, r := range rings {
-		sw.base[i+1] = sw.base[i] + int32(len(r)-1)
+func (sw *sweep) begin(rings [][]Point) {
+	sw.rings, sw.order = rings, sw.order[:0]
+	sw.base = append(sw.base[:0], 0)
+	n := 0
+	for _, r := range rings {
+		n += len(r) - 1
+		sw.base = append(sw.base, int32(n))
 	}
-	n := sw.base[len(rings)]
-	sw.edges = make([]sweepEdge, 0, n)
-	sw.events = make([]vertex, 0, n)
+	sw.edges, sw.events = slices.Grow(sw.edges[:0], n), slices.Grow(sw.events[:0], n)
 	for i, r := range rings {
 		for k := 0; k+1 < len(r); k++ {
 			e := sweepEdge{l: r[k], r: r[k+1], ring: int32(i), edge: int32(k)}
@@ -103,7 +111,6 @@ func newSweep(rings [][]Point) *sweep {
 		}
 	}
 	slices.SortFunc(sw.events, func(a, b vertex) int { return cmp.Compare(a.key, b.key) })
-	return sw
 }
 
 // point returns the vertex at which edge e of its ring begins.

@@ -1,6 +1,9 @@
 package geo
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // split deals the records of a cell out to its 2^k × 2^k children.
 func (b *builder) split(c cell, k uint32, records []record, edges []uint32, lv *level) {
@@ -11,11 +14,17 @@ func (b *builder) split(c cell, k uint32, records []record, edges []uint32, lv *
 		lv.covered = make([]bool, n*n)
 		lv.diff = make([]int32, n*(n+1))
 	}
+	total := 0
+	for i := range records {
+		total += int(records[i].hi - records[i].lo)
+	}
+	lv.edges, lv.records = slices.Grow(lv.edges, total+total/8), slices.Grow(lv.records, len(records))
 	for i := range records {
 		r := &records[i]
 		if r.covers() {
 			continue // noted at the cell itself
 		}
+		b.pace.did(int(r.hi - r.lo))
 		s := b.shapes[r.shape]
 		g := b.grid(c, k, s)
 		lv.pairs = lv.pairs[:0]

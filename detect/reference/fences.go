@@ -27,7 +27,7 @@ func (l *loader) loadFences(f *file) {
 	ids := make(idSet)
 	kind := parseWord(detect.FenceKinds...)
 	road := parseWord("expressway", "other")
-	f.grow = func(n int) { l.data.Fences = slices.Grow(l.data.Fences, n) }
+	f.grow = func(n int) { l.data.Fences, ids = slices.Grow(l.data.Fences, n), make(idSet, n) }
 	whole := f.eachFeature(fenceProperties, func(ft *feature) {
 		v := detect.Fence{ID: ft.key(ids, parseText), Name: text(ft, "name", parseText, ""), Kind: text(ft, "kind", kind, ""),
 			Geometry: ft.shape("Point", "LineString", "Polygon", "MultiPolygon"),
@@ -36,7 +36,7 @@ func (l *loader) loadFences(f *file) {
 			SpeedLimit: number(ft, "speed_limit_kmh", parseSpeed, 0), NightSpeedLimit: number(ft, "night_speed_limit_kmh", parseSpeed, 0),
 			MaxStayS: number(ft, "max_stay_s", parseAmount, 0), Road: roads[text(ft, "road", road, "")],
 			Region: text(ft, "region", parseText, ""), Station: ft.mention("station", l.stations, Stations)}
-		if ft.properties["kind"].null() || string(ft.properties["kind"].raw) == `""` {
+		if k := ft.properties.get("kind"); k.null() || string(k.raw) == `""` {
 			ft.fail(ft.where("kind"), "kind", "missing; want %s", oneOf(detect.FenceKinds))
 		}
 		_, circle := v.Geometry.(orb.Point)
@@ -72,7 +72,7 @@ func lacking(v *detect.Fence) string {
 
 // belongs refuses a size that the geometry does not have, and the lack of one that it has.
 func (f *feature) belongs(property string, here bool, geometry string) {
-	there := !f.properties[property].null()
+	there := !f.properties.get(property).null()
 	switch {
 	case here && !there:
 		f.fail(f.where(property), property, "missing; a %s has one", geometry)
@@ -127,7 +127,7 @@ func (f *feature) classes() detect.ClassSet {
 // vehicles returns the property plates.
 func (f *feature) vehicles() []ingest.Vehicle {
 	var list []ingest.Vehicle
-	seen := make(map[ingest.Vehicle]bool)
+	var seen map[ingest.Vehicle]bool
 	f.list("plates", func(i int, e node) {
 		v, ok := element(f, e, indexed("plates", i), parseVehicle)
 		if !ok {
@@ -135,6 +135,9 @@ func (f *feature) vehicles() []ingest.Vehicle {
 		}
 		if seen[v] {
 			f.fail(e.at, indexed("plates", i), "%s is there twice", v)
+		}
+		if seen == nil {
+			seen = make(map[ingest.Vehicle]bool)
 		}
 		seen[v] = true
 		list = append(list, v)
@@ -145,7 +148,7 @@ func (f *feature) vehicles() []ingest.Vehicle {
 // operators returns the property of that name; each must be in the file of operators.
 func (f *feature) operators() []string {
 	list := f.texts("operators", parseText)
-	if p := f.properties["operators"]; len(list) > 0 {
+	if p := f.properties.get("operators"); len(list) > 0 {
 		for i, id := range list {
 			if !f.g.mentioned(id, f.g.loader.operators, Operators) {
 				f.fail(p.at, indexed("operators", i), "%q is not in %s", id, Operators)
@@ -193,7 +196,7 @@ func (f *feature) schedule() []detect.Window {
 		}
 	})
 	// An empty list could mean always or never.
-	if p := f.properties["schedule"]; !p.null() && p.array() && len(windows) == 0 {
+	if p := f.properties.get("schedule"); !p.null() && p.array() && len(windows) == 0 {
 		empty := true
 		p.elements(func(int, node) bool { empty = false; return false })
 		if empty {
@@ -211,26 +214,21 @@ func (f *feature) window(e node, name string) (w detect.Window, ok bool) {
 		return w, false
 	}
 	before := len(f.g.problems.list)
-	members := f.g.members(e, f.name(name))
-	keys := make([]string, 0, len(members))
-	for key := range members {
-		keys = append(keys, key)
-	}
-	slices.SortFunc(keys, func(a, b string) int { return members[a].at - members[b].at })
-	for _, key := range keys {
-		if !slices.Contains(windowMembers, key) {
-			f.fail(members[key].at, name+"."+key, "unknown; want days, from and to, and first_day and last_day where it does not hold for ever")
+	members := f.g.members(nil, e, func(at int, key []byte) { f.fail(at, name+": "+string(key), "is there twice") })
+	for i := range members {
+		if key := string(members[i].key); !slices.Contains(windowMembers, key) {
+			f.fail(members[i].at, name+"."+key, "unknown; want days, from and to, and first_day and last_day where it does not hold for ever")
 		}
 	}
 	for _, key := range []string{"days", "from", "to"} {
-		if members[key].null() {
+		if members.get(key).null() {
 			f.fail(e.at, name+"."+key, "missing")
 			return w, false
 		}
 	}
-	w.From, _ = element(f, members["from"], name+".from", parseClock)
-	w.To, _ = element(f, members["to"], name+".to", parseClock)
-	days := members["days"]
+	w.From, _ = element(f, members.get("from"), name+".from", parseClock)
+	w.To, _ = element(f, members.get("to"), name+".to", parseClock)
+	days := members.get("days")
 	if !days.array() {
 		f.fail(days.at, name+".days", "want a list of days, 1 Monday to 7 Sunday")
 		return w, false
@@ -249,12 +247,12 @@ func (f *feature) window(e node, name string) (w detect.Window, ok bool) {
 		key string
 		day *int32
 	}{{"first_day", &w.FirstDay}, {"last_day", &w.LastDay}} {
-		if m := members[d.key]; !m.null() {
+		if m := members.get(d.key); !m.null() {
 			*d.day, _ = element(f, m, name+"."+d.key, parseDate)
 		}
 	}
 	if w.LastDay != 0 && w.LastDay < w.FirstDay {
-		f.fail(members["last_day"].at, name+".last_day", "before first_day")
+		f.fail(members.get("last_day").at, name+".last_day", "before first_day")
 	}
 	if w.Days == 0 && len(f.g.problems.list) == before {
 		f.fail(days.at, name+".days", "empty; want days, 1 Monday to 7 Sunday")

@@ -3,7 +3,6 @@ package reference
 import (
 	"bytes"
 	"fmt"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -44,10 +43,17 @@ type geojson struct {
 	counted, lines int
 
 	now *feature // that is being read; nil: none
+
+	// Scratch.
+	points []orb.Point
+	rings  orb.Polygon
 }
 
 // fail notes an error at an offset of the text.
 func (g *geojson) fail(at int, field, format string, args ...any) {
+	if g.problems.full() { // to find the column of one more costs time by the length of its line
+		return
+	}
 	before := g.text[:at]
 	begin := bytes.LastIndexByte(before, '\n') + 1
 	e := &Error{File: g.path, Line: g.line(at), Column: 1 + utf8.RuneCount(before[begin:]), Field: field,
@@ -68,31 +74,73 @@ func (g *geojson) line(at int) int {
 	return 1 + g.lines
 }
 
-// members returns the members of an object by key. A key that is there twice is an error: which of the two counts would
-// be a guess.
-func (g *geojson) members(n node, field string) map[string]node {
-	all := make(map[string]node)
+// object is the members of an object, in the order in which they stand.
+type object []member
+
+type member struct {
+	key []byte
+	node
+}
+
+// find returns a member; ok is false where there is none.
+func (o object) find(key string) (n node, ok bool) {
+	for i := range o {
+		if string(o[i].key) == key {
+			return o[i].node, true
+		}
+	}
+	return node{}, false
+}
+
+// get returns a member, null where there is none.
+func (o object) get(key string) node {
+	n, _ := o.find(key)
+	return n
+}
+
+// fewMembers is up to how many members are looked through one by one for one that is there twice.
+const fewMembers = 32
+
+// members returns the members of an object in the room of dst. A key that is there twice is an error, of which twice is told:
+// which of the two counts would be a guess.
+func (g *geojson) members(dst object, n node, twice func(at int, key []byte)) object {
+	all := dst[:0]
+	var seen map[string]bool // of many
 	for at := 0; ; {
 		m, next, ok := textform.NextMember(n.raw, at)
 		if !ok {
 			return all
 		}
 		at = next
-		key, v := textform.Text(m.Key), node{m.Value, n.at + m.At}
-		if _, twice := all[key]; twice {
-			g.fail(v.at, strings.TrimPrefix(field+": "+key, ": "), "is there twice")
+		key, v := m.Key, node{m.Value, n.at + m.At}
+		if bytes.IndexByte(key, '\\') >= 0 {
+			key = []byte(textform.Text(key))
 		}
-		all[key] = v
+		again := false
+		if len(all) < fewMembers {
+			_, again = all.find(string(key))
+		} else {
+			if seen == nil {
+				seen = make(map[string]bool)
+				for i := range all {
+					seen[string(all[i].key)] = true
+				}
+			}
+			again = seen[string(key)]
+			seen[string(key)] = true
+		}
+		if again {
+			twice(v.at, key)
+			continue
+		}
+		all = append(all, member{key, v})
 	}
 }
 
-// yieldEvery is after how many features the reader lets others go on: a detector that judges on the same cores must not wait for the
-// scheduler's 10 ms.
-const yieldEvery = 16
-
 // eachFeature calls fn for every feature of the file (RFC 7946). It returns false if features are lost.
 func (f *file) eachFeature(properties []string, fn func(*feature)) (whole bool) {
-	text, err := readAll(f.r, f.size)
+	text, release, err := readAll(f.r, f.size)
+	defer release() // nothing of the text is kept: records and errors have copies
 	if err != nil {
 		f.unread = true
 		f.problems.add(fmt.Errorf("%s: %w", f.path, err))
@@ -107,46 +155,53 @@ func (f *file) eachFeature(properties []string, fn func(*feature)) (whole bool) 
 		f.problems.add(&Error{File: f.path, Reason: "empty; remove the file where nothing is known"})
 		return false
 	}
-	if err := textform.CheckJSON(g.text); err != nil {
+	frame, err := checkJSON(g.text)
+	if err != nil {
 		if e, ok := err.(*textform.JSONError); ok {
 			g.fail(max(e.Offset-1, 0), "", "no JSON: %s", e.Reason)
 		}
 		return false
 	}
 	start := bytes.IndexFunc(g.text, func(r rune) bool { return !strings.ContainsRune(" \t\r\n", r) })
-	top := node{bytes.TrimSpace(g.text), start}
+	top := node{bytes.TrimSpace(frame.text), start}
 	if !top.object() {
 		g.fail(top.at, "", "want an object of type FeatureCollection")
 		return false
 	}
-	collection := g.members(top, "")
-	if t := collection["type"]; string(t.raw) != `"FeatureCollection"` {
+	collection := g.members(nil, top, func(at int, key []byte) { g.fail(frame.offset(at), string(key), "is there twice") })
+	for i := range collection {
+		collection[i].at = frame.offset(collection[i].at)
+	}
+	if t := collection.get("type"); string(t.raw) != `"FeatureCollection"` {
 		g.fail(max(t.at, top.at), "type", `want "FeatureCollection"`)
 		return false
 	}
 	// Tools write the older member crs. Coordinates in another system would be taken for WGS-84.
-	if crs := collection["crs"]; !crs.null() && !bytes.Contains(crs.raw, []byte("CRS84")) && !bytes.Contains(crs.raw, []byte("EPSG:4326")) &&
+	if crs := collection.get("crs"); !crs.null() && !bytes.Contains(crs.raw, []byte("CRS84")) && !bytes.Contains(crs.raw, []byte("EPSG:4326")) &&
 		!bytes.Contains(crs.raw, []byte("EPSG::4326")) {
 		g.fail(crs.at, "crs", "%.80s: want WGS-84; save the file as RFC 7946 GeoJSON", crs.raw)
 		return false
 	}
-	list := collection["features"]
+	list := collection.get("features")
 	if list.null() || !list.array() {
 		g.fail(max(list.at, top.at), "features", "want a list of features")
 		return false
 	}
+	if frame.features > 0 {
+		list.raw = g.text[list.at : frame.to+1]
+	}
 	if f.grow != nil {
 		const least = 80 // bytes of a feature, nothing but an id and a point
-		f.grow(min(bytes.Count(list.raw, []byte(`"Feature"`)), len(list.raw)/least))
+		f.grow(min(frame.features, len(list.raw)/least))
 	}
 	whole = true
+	var pace pace
+	ft := &feature{g: g}
+	g.now = ft
 	list.elements(func(i int, e node) bool {
 		f.rows++
-		if f.rows%yieldEvery == 0 {
-			runtime.Gosched()
-		}
-		ft := &feature{g: g, n: i + 1, at: e.at}
-		g.now = ft
+		pace.did(len(e.raw))
+		ft.n, ft.at, ft.id, ft.geometry = i+1, e.at, "", node{}
 		if ft.open(e, properties) {
 			fn(ft)
 		} else {
@@ -157,28 +212,16 @@ func (f *file) eachFeature(properties []string, fn func(*feature)) (whole bool) 
 	return whole && !f.problems.full()
 }
 
-// notUTF8 returns the offset of the first byte that is not UTF-8, or -1.
-func notUTF8(b []byte) int {
-	if utf8.Valid(b) {
-		return -1
-	}
-	for i := 0; ; {
-		r, size := utf8.DecodeRune(b[i:])
-		if r == utf8.RuneError && size <= 1 {
-			return i
-		}
-		i += size
-	}
-}
-
-// feature is one feature of a file while its record is made.
+// feature is one feature of a file while its record is made; the next one takes its place.
 type feature struct {
 	g          *geojson
 	n          int // from 1
 	at         int
 	id         string
-	properties map[string]node
+	properties object
 	geometry   node
+
+	members object // scratch
 }
 
 // name is the feature in front of a property's name.
@@ -195,7 +238,7 @@ func (f *feature) fail(at int, property, format string, args ...any) {
 
 // where is the offset of a property, or that of the feature if it is not there.
 func (f *feature) where(property string) int {
-	if p, ok := f.properties[property]; ok {
+	if p, ok := f.properties.find(property); ok {
 		return p.at
 	}
 	return f.at
@@ -207,31 +250,27 @@ func (f *feature) open(e node, known []string) bool {
 		f.fail(e.at, "type", `want an object of type "Feature"`)
 		return false
 	}
-	members := f.g.members(e, f.name("member"))
-	if t := members["type"]; string(t.raw) != `"Feature"` {
+	f.properties = f.properties[:0]
+	f.members = f.g.members(f.members, e, func(at int, key []byte) { f.fail(at, "member: "+string(key), "is there twice") })
+	if t := f.members.get("type"); string(t.raw) != `"Feature"` {
 		f.fail(max(t.at, e.at), "type", `want "Feature"`)
 		return false
 	}
-	p := members["properties"]
+	p := f.members.get("properties")
 	if p.null() || !p.object() {
 		f.fail(max(p.at, e.at), "properties", "want an object")
 		return false
 	}
-	f.properties = f.g.members(p, f.name("properties"))
-	if id, ok := f.properties["id"]; ok && id.raw[0] == '"' {
+	f.properties = f.g.members(f.properties, p, func(at int, key []byte) { f.fail(at, "properties: "+string(key), "is there twice") })
+	if id, ok := f.properties.find("id"); ok && id.raw[0] == '"' {
 		f.id = textform.Text(id.raw[1 : len(id.raw)-1])
 	}
-	names := make([]string, 0, len(f.properties))
-	for name := range f.properties {
-		names = append(names, name)
-	}
-	slices.SortFunc(names, func(a, b string) int { return f.properties[a].at - f.properties[b].at })
-	for _, name := range names {
-		if !slices.Contains(known, name) {
-			f.fail(f.properties[name].at, name, "unknown property; want some of %s", strings.Join(known, ", "))
+	for i := range f.properties {
+		if name := f.properties[i].key; !slices.ContainsFunc(known, func(k string) bool { return k == string(name) }) {
+			f.fail(f.properties[i].at, string(name), "unknown property; want some of %s", strings.Join(known, ", "))
 		}
 	}
-	f.geometry = members["geometry"]
+	f.geometry = f.members.get("geometry")
 	if f.geometry.null() || !f.geometry.object() {
 		f.fail(max(f.geometry.at, e.at), "geometry", "want an object")
 		return false
@@ -241,7 +280,7 @@ func (f *feature) open(e node, known []string) bool {
 
 // text returns a property that is a text; unknown where it is absent or null.
 func text[T any](f *feature, property string, parse parser[T], unknown T) T {
-	p := f.properties[property]
+	p := f.properties.get(property)
 	if p.null() {
 		return unknown
 	}
@@ -268,7 +307,7 @@ func textOf[T any](f *feature, p node, property string, parse parser[T], unknown
 
 // number returns a property that is a number; unknown where it is absent or null.
 func number[T any](f *feature, property string, parse parser[T], unknown T) T {
-	p := f.properties[property]
+	p := f.properties.get(property)
 	if p.null() {
 		return unknown
 	}
@@ -290,7 +329,7 @@ func numberOf[T any](f *feature, p node, property string, parse parser[T], unkno
 
 // list calls fn for every element of a property that is a list.
 func (f *feature) list(property string, fn func(i int, e node)) {
-	p := f.properties[property]
+	p := f.properties.get(property)
 	if p.null() {
 		return
 	}
@@ -332,10 +371,15 @@ func (f *feature) mention(property string, of idSet, in string) string {
 
 // shape returns the geometry, of one of some types; nil with an error noted.
 func (f *feature) shape(types ...string) orb.Geometry {
-	members := f.g.members(f.geometry, f.name("geometry"))
-	t, c := members["type"], members["coordinates"]
-	kind := strings.Trim(string(t.raw), `"`)
-	if !slices.Contains(types, kind) {
+	f.members = f.g.members(f.members, f.geometry, func(at int, key []byte) { f.fail(at, "geometry: "+string(key), "is there twice") })
+	t, c := f.members.get("type"), f.members.get("coordinates")
+	kind := ""
+	for _, want := range types {
+		if string(bytes.Trim(t.raw, `"`)) == want {
+			kind = want
+		}
+	}
+	if kind == "" {
 		f.fail(max(t.at, f.geometry.at), "geometry", "type %.40s; want %s", t.raw, oneOf(types))
 		return nil
 	}
@@ -388,15 +432,17 @@ func (r *coordinates) each(n node, fn func(node)) {
 }
 
 func (r *coordinates) polygon(n node) orb.Polygon {
-	var rings orb.Polygon
+	rings := r.f.g.rings[:0]
 	r.each(n, func(e node) { rings = append(rings, orb.Ring(r.points(e))) })
-	return rings
+	r.f.g.rings = rings
+	return slices.Clone(rings)
 }
 
 func (r *coordinates) points(n node) []orb.Point {
-	points := make([]orb.Point, 0, min(bytes.Count(n.raw, []byte{'['}), len(n.raw)/len("[1,2],")+1))
+	points := r.f.g.points[:0]
 	r.each(n, func(e node) { points = append(points, r.point(e)) })
-	return points
+	r.f.g.points = points
+	return slices.Clone(points)
 }
 
 // point reads a position: longitude, latitude, and an altitude that nothing uses.

@@ -218,26 +218,6 @@ type file struct {
 	grow func(n int) // makes room for about n records; may be nil
 }
 
-// readAll reads to the end, in pieces: a checksum over all at once can't be interrupted, and who judges on the same cores would wait
-// for it.
-func readAll(r io.Reader, size int64) ([]byte, error) {
-	const piece = 256 << 10
-	b := make([]byte, 0, min(size, 1<<30)+512)
-	for {
-		if len(b) == cap(b) {
-			b = slices.Grow(b, piece)
-		}
-		n, err := r.Read(b[len(b):min(cap(b), len(b)+piece)])
-		b = b[:len(b)+n]
-		if err == io.EOF {
-			return b, nil
-		}
-		if err != nil {
-			return b, err
-		}
-	}
-}
-
 // load opens a file that may be absent, has it read, and notes what was read.
 func (l *loader) load(name string, read func(*file)) {
 	path := filepath.Join(l.dir, name)

@@ -23,6 +23,7 @@ type metrics struct {
 	visits         *prometheus.CounterVec
 	vehicles       *prometheus.GaugeVec
 	offset         *prometheus.GaugeVec
+	batchTime      prometheus.Histogram
 	checkpointTime prometheus.Histogram
 	checkpointSize *prometheus.GaugeVec
 }
@@ -59,13 +60,16 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Help: "Records of visits written: open when the vehicle has entered, closed when it has left."}, []string{"state"}),
 		vehicles: gauge("lushao_detect_vehicles", "Vehicles that there is state of."),
 		offset:   gauge("lushao_detect_next_offset", "Offset of the events topic to be read next."),
+		batchTime: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "lushao_detect_batch_seconds",
+			Help:    "Time to judge a batch of at most 256 events, with the switch to new reference data that it waited for.",
+			Buckets: []float64{.001, .002, .005, .01, .02, .05, .1, .2, .5, 1}}),
 		checkpointTime: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "lushao_detect_checkpoint_seconds",
 			Help: "Time to write a checkpoint.", Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}}),
 		checkpointSize: gauge("lushao_detect_checkpoint_bytes", "Size of the last checkpoint."),
 	}
 	positions := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "lushao_detect_positions_total",
 		Help: "Positions by what the quality gate said of them."}, []string{"quality"})
-	reg.MustRegister(positions, m.stationFaults, m.warnings, m.violations, m.visits, m.checkpointTime)
+	reg.MustRegister(positions, m.stationFaults, m.warnings, m.violations, m.visits, m.batchTime, m.checkpointTime)
 	for _, q := range detect.Qualities() {
 		m.positions[q] = positions.WithLabelValues(q.String())
 	}

@@ -72,6 +72,7 @@ type Reference struct {
 
 	bad     prometheus.Gauge
 	reloads *prometheus.CounterVec
+	took    prometheus.Histogram
 	loaded  prometheus.Gauge
 	records *prometheus.GaugeVec
 }
@@ -82,10 +83,12 @@ func NewReference(cfg ReferenceConfig, log *slog.Logger, reg prometheus.Register
 	r := &Reference{cfg: cfg, log: log, changed: onChange, now: time.Now,
 		bad:     prometheus.NewGauge(prometheus.GaugeOpts{Name: "lushao_reference_platform_bad_records", Help: "Records of vehicles that platforms made known and that can't be used."}),
 		reloads: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "lushao_reference_loads_total", Help: "Attempts to load the reference directory."}, []string{"outcome"}),
+		took: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "lushao_reference_load_seconds",
+			Help: "Time to read, check and compile the reference directory, whatever came of it.", Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}}),
 		loaded:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "lushao_reference_loaded_timestamp_seconds", Help: "When the reference data in force were loaded."}),
 		records: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "lushao_reference_records", Help: "Records of the reference data in force."}, []string{"file"}),
 	}
-	reg.MustRegister(r.reloads, r.loaded, r.records, r.bad)
+	reg.MustRegister(r.reloads, r.took, r.loaded, r.records, r.bad)
 	return r
 }
 
@@ -107,6 +110,8 @@ func (r *Reference) Data() *detect.ReferenceData { return r.data.Load() }
 func (r *Reference) Load() error { return r.load() }
 
 func (r *Reference) load() error {
+	begun := r.now()
+	defer func() { r.took.Observe(r.now().Sub(begun).Seconds()) }()
 	data, info, err := reference.Load(r.cfg.Dir)
 	for try := 0; errors.Is(err, reference.ErrChanged) && try < 3; try++ {
 		data, info, err = reference.Load(r.cfg.Dir)

@@ -126,6 +126,7 @@ type partition struct {
 	savedAt time.Time
 	slots   slotCycle
 	stats   detect.Stats // as exported last
+	since   time.Time    // when the batch that is judged was begun
 
 	events  []ingest.Event
 	out     []bus.KeyedMessage // violations
@@ -160,6 +161,7 @@ func (p *partition) run(ctx context.Context) error {
 
 // take judges a batch of messages and writes what came of it before it goes on.
 func (p *partition) take(ctx context.Context, batch []bus.Message) error {
+	p.since = time.Now()
 	if snap := p.snapshots.Current(); snap != p.engine.Snapshot() {
 		p.engine.Use(snap)
 		p.put(p.engine.Process(nil, uint64(batch[0].Offset)<<versionBits))
@@ -222,6 +224,9 @@ func (p *partition) judge(m *bus.Message) {
 		p.prompts.put(vs, p.events[:n], version)
 		p.prompts.warn(p.engine.Warnings(), p.events[:n], version)
 		version += uint64(n)
+		now := time.Now()
+		p.metrics.batchTime.Observe(now.Sub(p.since).Seconds())
+		p.since = now
 	}
 }
 

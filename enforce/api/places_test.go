@@ -10,7 +10,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -40,13 +39,18 @@ func (f *fakeArchive) VehiclesIn(_ context.Context, boxes []store.Box, _, _ int6
 	return f.near, f.all, f.err
 }
 
-func (f *fakeArchive) Events(_ context.Context, q store.EventsFilter) ([]ingest.Event, error) {
+func (f *fakeArchive) Events(_ context.Context, q store.EventsFilter, fn func(*ingest.Event) error) error {
 	f.filter = q
 	if f.wait != nil {
 		close(f.asked)
 		<-f.wait
 	}
-	return slices.Clone(f.events), f.err
+	for i := range f.events {
+		if err := fn(&f.events[i]); err != nil {
+			return err
+		}
+	}
+	return f.err
 }
 
 func newPlaces(t testing.TB, archive Archive) (*API, string) {

@@ -29,7 +29,7 @@ import (
 // Archive is what a trial needs of the record; *store.Store has it.
 type Archive interface {
 	VehiclesIn(ctx context.Context, boxes []store.Box, from, to int64, limit int) (list []store.Presence, all uint64, err error)
-	Events(ctx context.Context, f store.EventsFilter) ([]ingest.Event, error)
+	Events(ctx context.Context, f store.EventsFilter, fn func(e *ingest.Event) error) error
 }
 
 var _ Archive = (*store.Store)(nil)
@@ -120,20 +120,19 @@ func (t *trial) serve(w http.ResponseWriter, r *http.Request) error {
 	if err := t.choose(r.Context(), ask, data, answer); err != nil {
 		return err
 	}
-	events, err := t.archive.Events(r.Context(), store.EventsFilter{Vehicles: ask.vehicles, From: ask.from, To: ask.to, Lead: trialLead, MaxPositions: t.cfg.Trial.MaxPositions})
+	snap, err := detect.Compile(data, *settings, info.Digest, 1, 1)
+	if err != nil { // each feature has been compiled, so the directory is to blame
+		return &requestError{Status: http.StatusConflict, Code: "broken", Message: "the reference data do not compile: " + err.Error()}
+	}
+	j := newJudge(snap, ask, answer)
+	err = t.archive.Events(r.Context(), store.EventsFilter{Vehicles: ask.vehicles, From: ask.from, To: ask.to, Lead: trialLead, MaxPositions: t.cfg.Trial.MaxPositions}, j.take)
 	if errors.Is(err, store.ErrTooMany) {
 		return badField("to", fmt.Sprintf("%d vehicles have more than %d positions from from to to; ask for fewer hours or vehicles, or raise api.trial.max_positions", len(ask.vehicles), t.cfg.Trial.MaxPositions))
 	}
 	if err != nil {
 		return err
 	}
-	snap, err := detect.Compile(data, *settings, info.Digest, 1, 1)
-	if err != nil { // each feature has been compiled, so the directory is to blame
-		return &requestError{Status: http.StatusConflict, Code: "broken", Message: "the reference data do not compile: " + err.Error()}
-	}
-	if err := judge(r.Context(), snap, events, ask, answer); err != nil {
-		return err
-	}
+	j.finish()
 	w.Header().Set("Cache-Control", "no-store")
 	httpx.WriteJSON(w, http.StatusOK, answer)
 	return nil
@@ -300,42 +299,56 @@ func (q *question) ids() map[string]bool {
 	return ids
 }
 
-// judge runs the events through a fresh engine, in order of time, as detect.Replay does; what is open at the end stays open.
-func judge(ctx context.Context, snap *detect.Snapshot, events []ingest.Event, q *question, out *trialAnswer) error {
+// judge runs events through a fresh engine, in order of time, as detect.Replay does; what is open at the end stays open.
+type judge struct {
+	engine     *detect.Engine
+	fresh      map[string]bool
+	batch      []ingest.Event
+	violations map[string]detect.Violation
+	visits     map[string]detect.Visit
+	out        *trialAnswer
+}
+
+func newJudge(snap *detect.Snapshot, q *question, out *trialAnswer) *judge {
 	const batch = 256
-	fresh := q.ids()
-	violations, visits := map[string]detect.Violation{}, map[string]detect.Visit{}
-	e := detect.New(snap)
-	keep := func(vs []detect.Violation) {
-		for i := range vs {
-			if f := vs[i].Fence; f != nil && fresh[*f] {
-				violations[vs[i].ID] = vs[i]
-			}
-		}
-		for _, v := range e.Visits() {
-			if fresh[v.Fence] {
-				visits[v.ID] = v
-			}
-		}
+	return &judge{engine: detect.New(snap), fresh: q.ids(), batch: make([]ingest.Event, 0, batch),
+		violations: map[string]detect.Violation{}, visits: map[string]detect.Visit{}, out: out}
+}
+
+func (j *judge) take(e *ingest.Event) error {
+	if e.Kind == ingest.KindPosition {
+		j.out.LookedAt.Positions++
+	} else {
+		j.out.LookedAt.OtherEvents++
 	}
-	for i := range events {
-		if events[i].Kind == ingest.KindPosition {
-			out.LookedAt.Positions++
-		} else {
-			out.LookedAt.OtherEvents++
-		}
+	if j.batch = append(j.batch, *e); len(j.batch) == cap(j.batch) {
+		j.flush()
 	}
-	for len(events) > 0 {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		n := min(len(events), batch)
-		keep(e.Process(events[:n], 1))
-		events = events[n:]
-	}
-	keep(e.Finish(1, false))
-	out.fill(violations, visits)
 	return nil
+}
+
+func (j *judge) flush() {
+	j.keep(j.engine.Process(j.batch, 1))
+	j.batch = j.batch[:0]
+}
+
+func (j *judge) keep(vs []detect.Violation) {
+	for i := range vs {
+		if f := vs[i].Fence; f != nil && j.fresh[*f] {
+			j.violations[vs[i].ID] = vs[i]
+		}
+	}
+	for _, v := range j.engine.Visits() {
+		if j.fresh[v.Fence] {
+			j.visits[v.ID] = v
+		}
+	}
+}
+
+func (j *judge) finish() {
+	j.flush()
+	j.keep(j.engine.Finish(1, false))
+	j.out.fill(j.violations, j.visits)
 }
 
 // fill sorts and counts what was found.

@@ -18,7 +18,7 @@ import (
 // Archive is what is read of the record; *store.Store has it.
 type Archive interface {
 	History(ctx context.Context, f store.HistoryFilter) ([]ingest.Event, error)
-	Events(ctx context.Context, f store.EventsFilter) ([]ingest.Event, error)
+	Events(ctx context.Context, f store.EventsFilter, fn func(e *ingest.Event) error) error
 	VehicleViolations(ctx context.Context, v ingest.Vehicle, since int64) ([]store.Record, error)
 	VehicleVisits(ctx context.Context, v ingest.Vehicle, since int64) ([]store.VisitRecord, error)
 	CardVehicles(ctx context.Context, licenses []string, from, to int64) ([]ingest.Vehicle, error)
@@ -185,8 +185,18 @@ func (q *queue) driversVehicles(ctx context.Context, r *request, events []ingest
 	if len(list) == 0 {
 		return nil, nil, nil
 	}
-	theirs, err = q.archive.Events(ctx, store.EventsFilter{Vehicles: list, From: from, To: r.Clock + hour, Lead: 24 * hour, MaxPositions: q.cfg.MaxPositions})
+	err = q.archive.Events(ctx, store.EventsFilter{Vehicles: list, From: from, To: r.Clock + hour, Lead: 24 * hour, MaxPositions: q.cfg.MaxPositions}, gather(&theirs))
 	return list, theirs, err
+}
+
+// gather appends events of vehicles to a list. Those of nobody are in the history already.
+func gather(out *[]ingest.Event) func(e *ingest.Event) error {
+	return func(e *ingest.Event) error {
+		if !e.Unread() {
+			*out = append(*out, *e)
+		}
+		return nil
+	}
 }
 
 // company reads what others reported whose presence decides on what was found: a jam, a station that is at fault.
@@ -204,12 +214,7 @@ func (q *queue) company(ctx context.Context, found []detect.Violation, since int
 		for _, v := range list {
 			seen[v] = true
 		}
-		events, err := q.archive.Events(ctx, store.EventsFilter{Vehicles: list, From: from, To: to, MaxPositions: q.cfg.MaxPositions})
-		if err != nil {
-			return err
-		}
-		out = append(out, events...)
-		return nil
+		return q.archive.Events(ctx, store.EventsFilter{Vehicles: list, From: from, To: to, MaxPositions: q.cfg.MaxPositions}, gather(&out))
 	}
 	for i := range found {
 		v := &found[i]

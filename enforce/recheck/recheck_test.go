@@ -92,13 +92,15 @@ func (a *fakeArchive) History(_ context.Context, f store.HistoryFilter) (out []i
 	return out, nil
 }
 
-func (a *fakeArchive) Events(_ context.Context, f store.EventsFilter) (out []ingest.Event, err error) {
+func (a *fakeArchive) Events(_ context.Context, f store.EventsFilter, fn func(e *ingest.Event) error) error {
 	for _, e := range a.events {
 		if slices.Contains(f.Vehicles, e.Vehicle) && e.Time >= f.From && e.Time <= f.To {
-			out = append(out, e)
+			if err := fn(&e); err != nil {
+				return err
+			}
 		}
 	}
-	return out, nil
+	return nil
 }
 
 func (a *fakeArchive) VehicleViolations(_ context.Context, v ingest.Vehicle, since int64) (out []store.Record, err error) {

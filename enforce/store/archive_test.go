@@ -424,7 +424,7 @@ func TestUnreadWeighingIsOneRow(t *testing.T) {
 	if !reflect.DeepEqual(got[0].Event, unread) {
 		t.Errorf("got  %+v\nwant %+v", got[0].Event, unread)
 	}
-	events, err := s.Events(t.Context(), EventsFilter{Vehicles: []ingest.Vehicle{v}, From: base, To: base + 1000})
+	events, err := eventsOf(t, s, EventsFilter{Vehicles: []ingest.Vehicle{v}, From: base, To: base + 1000})
 	must(t, err)
 	if len(events) != 2 || !events[0].Unread() || events[1].Vehicle != v {
 		t.Errorf("of a list of vehicles: %+v", events)

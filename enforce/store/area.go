@@ -80,66 +80,89 @@ type EventsFilter struct {
 	MaxPositions int
 }
 
-// Events returns what vehicles reported, each event once, in order of time, then vehicle, receipt and the log, and the weighings of that
-// time whose plate could not be read, which may be theirs. Additional items of
-// positions are left out: they are most of the memory. With more than MaxPositions it is ErrTooMany.
-func (s *Store) Events(ctx context.Context, f EventsFilter) ([]ingest.Event, error) {
-	wanted := make(map[ingest.Vehicle]bool, len(f.Vehicles))
-	var plates []string
+// eventsSelect is positionSelect without the additional items, which no rule uses and which are most of a row.
+var eventsSelect = strings.Replace(positionSelect, " extras,", " '',", 1)
+
+// sortBytes is how much ClickHouse sorts in memory before it goes on on disk.
+const sortBytes = 512 << 20
+
+// Events calls fn for what vehicles reported, each event once, in order of time, then vehicle, receipt and the log, until fn fails, and
+// for the weighings of that time whose plate could not be read, which may be theirs; an event is valid until fn returns. Additional items of positions are left out. Positions are passed on as they come, so that a day of
+// a fleet takes no memory here. With more than MaxPositions it is ErrTooMany, at the latest before the last of them.
+func (s *Store) Events(ctx context.Context, f EventsFilter, fn func(e *ingest.Event) error) error {
+	if len(f.Vehicles) == 0 {
+		return nil
+	}
+	var plates, names []string
 	for _, v := range f.Vehicles {
-		if !wanted[v] {
-			wanted[v] = true
-			plates = append(plates, v.Plate())
-		}
+		plates, names = append(plates, v.Plate()), append(names, fmt.Sprintf("%s/%d", v.Plate(), v.Color))
 	}
-	if len(plates) == 0 {
-		return nil, nil
-	}
-	slices.Sort(plates)
-	plates = slices.Compact(plates)
-	during := func(from int64, plates []string) *conditions {
+	during := func(from int64, kind ingest.Kind) *conditions {
 		c := new(conditions)
-		c.in("plate", plates)
+		plates, names := plates, names
+		if kind == ingest.KindWeighing { // also those of nobody
+			plates, names = append(slices.Clone(plates), ""), append(slices.Clone(names), "/0")
+		}
+		c.in("plate", plates) // for the index
+		c.in("concat(plate, '/', toString(color))", names)
 		c.time("time", ">=", from)
 		c.time("time", "<=", f.To)
 		return c
 	}
-	var list []ArchivedEvent
-	take := func(e ArchivedEvent) error {
-		if !wanted[e.Event.Vehicle] && !e.Event.Unread() {
-			return nil
-		}
-		if f.MaxPositions > 0 && len(list) == f.MaxPositions {
+	rare, err := s.rareEvents(ctx, func(kind ingest.Kind) *conditions { return during(f.From-f.Lead, kind) }, f.MaxPositions)
+	if err != nil {
+		return err
+	}
+	c := during(f.From, ingest.KindPosition)
+	query := eventsSelect + " FINAL" + c.where()
+	if f.MaxPositions > 0 { // so that what will be refused is not sorted
+		query = "SELECT * FROM (" + query + " LIMIT " + c.param("UInt64", uint64(f.MaxPositions)+1) + ")"
+	}
+	// The columns are those of eventsSelect by number: 3 is the time, 1 and 2 the vehicle, 5 the receipt, 26 the offset, 4 the digest.
+	query += fmt.Sprintf(" ORDER BY 3, 1, 2, 5, 26, 4 SETTINGS max_bytes_before_external_sort = %d", sortBytes)
+	positions := 0
+	err = s.eachPosition(ctx, func(p TrackPosition, _ uint64) error {
+		if positions++; f.MaxPositions > 0 && positions > f.MaxPositions {
 			return ErrTooMany
 		}
-		e.Event.Position.Extras = nil
-		list = append(list, e)
-		return nil
-	}
-	c := during(f.From, plates)
-	if err := s.eachPosition(ctx, func(p TrackPosition, _ uint64) error { return take(ArchivedEvent{p.Event, p.Place}) }, positionSelect+" FINAL"+c.where(), c.params...); err != nil {
-		return nil, err
-	}
-	for _, k := range rareKinds {
-		c = during(f.From-f.Lead, plates)
-		if k.kind == ingest.KindWeighing {
-			c = during(f.From-f.Lead, append([]string{""}, plates...))
+		at := ArchivedEvent{p.Event, p.Place}
+		for len(rare) > 0 && compareArchived(rare[0], at) < 0 {
+			if err := fn(&rare[0].Event); err != nil {
+				return err
+			}
+			rare = rare[1:]
 		}
-		before := list
-		list = nil
-		err := s.eachRare(ctx, take, k, c)
-		list = append(before, list...)
+		at.Event.Position.Extras = nil
+		return fn(&at.Event)
+	}, query, c.params...)
+	for i := 0; err == nil && i < len(rare); i++ {
+		err = fn(&rare[i].Event)
+	}
+	return err
+}
+
+// rareEvents returns all events but positions in their order, at most most of each kind.
+func (s *Store) rareEvents(ctx context.Context, of func(kind ingest.Kind) *conditions, most int) ([]ArchivedEvent, error) {
+	var list []ArchivedEvent
+	for _, k := range rareKinds {
+		n := 0
+		err := s.eachRare(ctx, func(e ArchivedEvent) error {
+			if n++; most > 0 && n > most {
+				return ErrTooMany
+			}
+			list = append(list, e)
+			return nil
+		}, k, of(k.kind))
 		if err != nil {
 			return nil, err
 		}
 	}
-	slices.SortStableFunc(list, func(a, b ArchivedEvent) int {
-		return cmp.Or(cmp.Compare(a.Event.Time, b.Event.Time), a.Event.Vehicle.Compare(&b.Event.Vehicle), cmp.Compare(a.Event.Received, b.Event.Received),
-			cmp.Compare(a.Place.Offset, b.Place.Offset))
-	})
-	out := make([]ingest.Event, len(list))
-	for i := range list {
-		out[i] = list[i].Event
-	}
-	return out, nil
+	slices.SortStableFunc(list, compareArchived)
+	return list, nil
+}
+
+// compareArchived orders by time, then vehicle, receipt and the log.
+func compareArchived(a, b ArchivedEvent) int {
+	return cmp.Or(cmp.Compare(a.Event.Time, b.Event.Time), a.Event.Vehicle.Compare(&b.Event.Vehicle), cmp.Compare(a.Event.Received, b.Event.Received),
+		cmp.Compare(a.Place.Offset, b.Place.Offset))
 }

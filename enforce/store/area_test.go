@@ -70,6 +70,15 @@ func TestVehiclesIn(t *testing.T) {
 	}
 }
 
+// eventsOf gathers what Events passes on.
+func eventsOf(t *testing.T, s *Store, f EventsFilter) (list []ingest.Event, err error) {
+	err = s.Events(t.Context(), f, func(e *ingest.Event) error {
+		list = append(list, *e)
+		return nil
+	})
+	return list, err
+}
+
 func TestEventsOfVehicles(t *testing.T) {
 	s := newStore(t)
 	v, w := vehicle(t, "晋E00001", 2), vehicle(t, "晋E00002", 2)
@@ -95,7 +104,7 @@ func TestEventsOfVehicles(t *testing.T) {
 		}
 	}
 	f := EventsFilter{Vehicles: []ingest.Vehicle{w, v, v}, From: base + 2000, To: base + 5000, Lead: 20_000, MaxPositions: 8}
-	got, err := s.Events(t.Context(), f)
+	got, err := eventsOf(t, s, f)
 	must(t, err)
 	if len(got) != 2*(4+5) {
 		t.Fatalf("%d events", len(got))
@@ -109,14 +118,19 @@ func TestEventsOfVehicles(t *testing.T) {
 		t.Errorf("at the same time: %v, %v", got[10].Vehicle, got[11].Vehicle)
 	}
 	f.MaxPositions = 7
-	if _, err := s.Events(t.Context(), f); !errors.Is(err, ErrTooMany) {
+	if _, err := eventsOf(t, s, f); !errors.Is(err, ErrTooMany) {
 		t.Errorf("8 positions where 7 may be read: %v", err)
 	}
 	f.Lead, f.MaxPositions = 0, 8
-	if got, err = s.Events(t.Context(), f); err != nil || len(got) != 8 {
+	if got, err = eventsOf(t, s, f); err != nil || len(got) != 8 {
 		t.Errorf("without lead: %d events, %v", len(got), err)
 	}
-	if got, err = s.Events(t.Context(), EventsFilter{From: base, To: base}); err != nil || len(got) != 0 {
+	if got, err = eventsOf(t, s, EventsFilter{From: base, To: base}); err != nil || len(got) != 0 {
 		t.Errorf("of nobody: %v %v", got, err)
+	}
+	stop, n := errors.New("enough"), 0
+	f.Lead = 20_000
+	if err := s.Events(t.Context(), f, func(*ingest.Event) error { n++; return stop }); !errors.Is(err, stop) || n != 1 {
+		t.Errorf("went on to %d events: %v", n, err)
 	}
 }

@@ -140,6 +140,7 @@ func (s *Store) CardVehicles(ctx context.Context, licenses []string, from, to in
 func (s *Store) WeighedVehicles(ctx context.Context, station string, from, to int64) ([]ingest.Vehicle, error) {
 	c := new(conditions)
 	c.compare("station", "=", "String", station)
+	c.text = append(c.text, "plate != ''")
 	c.time("time", ">=", from)
 	c.time("time", "<=", to)
 	return s.vehicles(ctx, "SELECT DISTINCT plate, color FROM weighings"+c.where()+" ORDER BY plate, color", c.params...)
