@@ -52,6 +52,8 @@ type Engine struct {
 
 	visits        []Visit
 	rebasedVisits []Visit
+
+	trace *tracer // nil but while something is explained
 }
 
 // Stats counts what the engine has seen since it was made.
@@ -186,10 +188,16 @@ func (e *Engine) apply(v *vehicle, ev *ingest.Event) {
 		e.resolve(v)
 	}
 	e.advance(ev)
+	if e.trace != nil {
+		e.trace.event(ev)
+	}
 	switch ev.Kind {
 	case ingest.KindPosition:
 		e.hear(v, ev)
 		q, broken := e.admit(v, ev)
+		if e.trace != nil {
+			e.trace.gated(v, q, e.fixes)
+		}
 		e.stats.Positions[q]++
 		if q != QualityOK {
 			e.tidy(v)
@@ -288,6 +296,9 @@ func (e *Engine) finishAt(version uint64, close bool, clock int64) []Violation {
 	}
 	e.version, e.mark = version, len(e.out)
 	e.fire(clock)
+	if e.trace != nil {
+		e.trace.ending()
+	}
 	for slot := range e.store.count {
 		v := e.store.at(uint32(slot))
 		e.version, e.mark = version, len(e.out)

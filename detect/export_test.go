@@ -19,3 +19,12 @@ func (e *Engine) FinishAt(version uint64, close bool, events []ingest.Event) []V
 
 // InList is the order of Replay.
 var InList = inList
+
+// HasWords reports whether a kind can be told.
+func HasWords(k Kind) bool { return kindTexts[k] != nil }
+
+// BasisText and NoteText are a citation and a note in words.
+var (
+	BasisText = basisText
+	NoteText  = noteText
+)

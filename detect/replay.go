@@ -14,12 +14,26 @@ import (
 //
 // events stand in the order of arrival; the slice is sorted in place.
 func Replay(snap *Snapshot, events []ingest.Event, close bool) ([]Violation, Stats) {
+	e := New(snap)
+	out := e.replay(events, close, 0)
+	out = slices.DeleteFunc(out, func(v Violation) bool { return v.State == StateRetracted })
+	slices.SortFunc(out, inList)
+	return out, e.Stats()
+}
+
+// inTime sorts events into the order in which Replay judges them.
+func inTime(events []ingest.Event) {
 	slices.SortStableFunc(events, func(a, b ingest.Event) int {
 		return cmp.Or(cmp.Compare(a.Time, b.Time), a.Vehicle.Compare(&b.Vehicle), cmp.Compare(a.Received, b.Received))
 	})
-	e := New(snap)
+}
+
+// replay is Replay with an engine that has seen nothing, and with what was retracted, in the order in which it was found. The clock stands at
+// least at clock in the end, Unix ms.
+func (e *Engine) replay(events []ingest.Event, close bool, clock int64) []Violation {
+	inTime(events)
 	e.frozen = true
-	clock := e.lastClock(events)
+	clock = max(clock, e.lastClock(events))
 	e.foresee(events)
 	final := map[string]int{}
 	var out []Violation
@@ -41,9 +55,7 @@ func Replay(snap *Snapshot, events []ingest.Event, close bool) ([]Violation, Sta
 		events = events[n:]
 	}
 	keep(e.finishAt(0, close, clock))
-	out = slices.DeleteFunc(out, func(v Violation) bool { return v.State == StateRetracted })
-	slices.SortFunc(out, inList)
-	return out, e.Stats()
+	return out
 }
 
 // inList orders violations by start and then id; of those that begin at one time an emergency is the first.

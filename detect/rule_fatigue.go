@@ -113,6 +113,9 @@ func classSet(names []string) (set ClassSet) {
 	return set
 }
 
+// noGap is Engine.gapFrom where no gap leads to the fix.
+const noGap = math.MaxInt64
+
 // drivenPiece is driving on the way to a fix.
 type drivenPiece struct{ a, b int64 }
 
@@ -170,7 +173,7 @@ func fatigueFix(e *Engine, m *moment) {
 		d.ends()
 	}
 	p, gap := e.drivenTo(m)
-	e.gapFrom = math.MaxInt64
+	e.gapFrom = noGap
 	if gap {
 		e.gapFrom = max(p.b, v.judged.time)
 	}
@@ -229,6 +232,9 @@ func (e *Engine) drive(m *moment, driver uint32, a, b int64) {
 		e.settle(v, driver)
 	}
 	from := d.drive(a, b, s)
+	if e.trace != nil {
+		e.trace.drove(e, v, driver, from, b)
+	}
 	if card != nil && s.logged.Has(v.class) && from < b {
 		for k := fatigueDaily; k <= fatigueWeekly; k++ {
 			if card.over[k.sum()] != 0 && card.log.sum(from, s.of[k].window) <= s.of[k].limit {
