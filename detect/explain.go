@@ -129,6 +129,18 @@ func (f *Findings) Violation(id string) *Violation {
 	return nil
 }
 
+// Same returns the record of an id with an evidence hash, in the last state in which it was handed out with it; nil: there is none. What is open
+// is handed out with more fixes when it closes.
+func (f *Findings) Same(id, evidence string) *Violation {
+	list := f.engine.trace.handed[id]
+	for i := len(list) - 1; i >= 0; i-- {
+		if list[i].v.EvidenceHash == evidence {
+			return &list[i].v
+		}
+	}
+	return nil
+}
+
 // Explanation explains one of Violations. A record that these events do not give again, because events, places or rules have
 // changed, is explained as far as it says itself what it was made of, and by what the vehicle reported.
 func (f *Findings) Explanation(o *Violation) *Explanation {

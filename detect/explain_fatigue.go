@@ -185,13 +185,14 @@ func stretchOpened(x *explainer, h *handedOut) Text {
 func fatigueClosed(x *explainer, h *handedOut) Text {
 	end := x.closedAt(h)
 	f := x.fixAt(end)
+	_, nightEnd := x.s.night.around(x.start)
 	switch {
 	case x.o.Kind == KindFatigueDaily || x.o.Kind == KindFatigueWeekly:
 		return say("此后在窗口内的合计降到限值以内，以合计仍超过时的最后一个行驶定位点为结束", "after it the sum fell to the limit: this is the last driving fix while it was over")
+	case x.o.Kind == KindFatigueNight && end == nightEnd:
+		return say("夜间时段结束", "the night ended")
 	case f != nil && f.is(traceStopped):
 		return say("停车休息%s及以上，以停车的第一个定位点为结束", "a rest of %s or more: it ends at the first stopped fix", inSeconds(x.s.Settings.Driving.RestS))
-	case x.o.Kind == KindFatigueNight && f == nil:
-		return say("夜间时段结束，或换人", "the night ended, or the driver changed")
 	case f == nil:
 		return say("驾驶员更换", "the driver changed")
 	}
@@ -361,9 +362,12 @@ var nightDrivingWords = kindWords{
 	},
 	closed: func(x *explainer, h *handedOut) Text {
 		f := x.fixAt(x.closedAt(h))
+		_, until := x.s.resting.windows[x.v.class].hours.around(x.start)
 		switch {
+		case x.closedAt(h) == until:
+			return say("禁行时段结束", "the hours ended")
 		case f == nil:
-			return say("禁行时段结束，或接驳许可生效", "the hours ended, or a relay permit became valid")
+			return say("接驳许可生效", "a relay permit became valid")
 		case f.is(traceStopped):
 			return say("停车%s及以上，以停车的第一个定位点为结束", "it stopped for %s or more: it ends at the first stopped fix", inSeconds(x.s.Settings.NightDriving.StopS))
 		}
@@ -372,7 +376,7 @@ var nightDrivingWords = kindWords{
 				return say("进入接驳区域%s", "it entered relay area %s", named(fc.ID, fc.Name))
 			}
 		}
-		return say("禁行时段结束，或条件不再成立", "the hours ended, or it no longer holds")
+		return say("以最后一个成立的定位点为结束", "it ends at the last fix at which it held")
 	},
 }
 

@@ -27,7 +27,7 @@ func (x *explainer) tellMoments() {
 		case state == "" || state == StateRetracted:
 			x.moment(at, "opened", x.opened(h))
 			if h.v.State == StateClosed {
-				x.moment(x.closedAt(h), "closed", x.closed(h))
+				x.moment(max(at, x.closedAt(h)), "closed", x.closed(h))
 			}
 		case h.v.State == StateOpen && state == StateClosed:
 			x.moment(at, "extended", say("又起，与上次结束相隔不足并入时间，并入本记录", "begun again before the merge time had passed since its end: the same violation goes on"))

@@ -256,7 +256,10 @@ func (x *explainer) boundFacts() {
 	}
 	f := x.fixAt(x.start)
 	for _, b := range list {
-		by := say("依登记或围栏的适用范围", "by the register, or by whom the fence means")
+		by := say("依围栏的适用范围", "by whom the fence means")
+		if x.o.Kind == KindRouteDeviation {
+			by = say("依车辆登记", "by the register")
+		}
 		switch {
 		case b.permit != nil:
 			by = say("依许可%s", "by permit %s", b.permit.Number)

@@ -27,24 +27,40 @@ var tamperingWords = kindWords{
 				continue
 			}
 			n++
-			p := &x.event(f).Position
-			switch x.detail("cause") {
-			case causeNames[causeMainPower]:
-				shows += truth(p.Alarm&alarmMainPower != 0)
-			case causeNames[causeAntenna]:
-				shows += truth(p.Alarm&alarmsOfAntenna != 0 && !p.Located)
-			default:
-				shows += truth(!p.Located && speedKnown(p.RecorderSpeed) && p.RecorderSpeed > 0)
-			}
+			shows += truth(x.tampers(&x.event(f).Position))
 		}
 		x.fact("自%s至%s的%s条位置报告中，%s条显示该原因", "of %[3]s positions from %[1]s to %[2]s %[4]s show it", Time(x.start), Time(x.end), n, shows)
 	},
 	opened: func(x *explainer, h *handedOut) Text {
 		return say("已持续%s，达到%s", "it has lasted for %s: at least %s", sayDuration(h.cause.time-x.start), inSeconds(x.s.Settings.Tampering.SustainedS))
 	},
-	closed: func(x *explainer, _ *handedOut) Text {
-		return say("恢复正常并持续%s，以首条正常位置为结束；其间中断过久的，以最后一次成立为结束", "clear of it for %s: it ends at the first clear position, or, where nothing came for too long, at the last at which it held", inSeconds(x.s.Settings.Tampering.ClearS))
+	closed: func(x *explainer, h *handedOut) Text {
+		if x.holdsAt(x.closedAt(h), x.tampers) {
+			return say("其后长时间无位置报告，以最后一次成立为结束；此后恢复正常", "nothing came for long: it ends at the last position at which it held; then it was clear")
+		}
+		return say("恢复正常并持续%s，以首条正常位置为结束", "clear of it for %s: it ends at the first clear position", inSeconds(x.s.Settings.Tampering.ClearS))
 	},
+}
+
+// tampers reports whether a position shows the cause of the record.
+func (x *explainer) tampers(p *ingest.Position) bool {
+	switch x.detail("cause") {
+	case causeNames[causeMainPower]:
+		return p.Alarm&alarmMainPower != 0
+	case causeNames[causeAntenna]:
+		return p.Alarm&alarmsOfAntenna != 0 && !p.Located
+	}
+	return !p.Located && speedKnown(p.RecorderSpeed) && p.RecorderSpeed > 0
+}
+
+// holdsAt reports whether a position of a time shows something.
+func (x *explainer) holdsAt(at int64, shows func(p *ingest.Position) bool) bool {
+	for i := x.t.firstAt(x.tr.list, at); i < len(x.tr.list) && x.time(&x.tr.list[i]) == at; i++ {
+		if f := &x.tr.list[i]; x.heard(f) && shows(&x.event(f).Position) {
+			return true
+		}
+	}
+	return false
 }
 
 func truth(b bool) int {
@@ -60,7 +76,7 @@ var overcrowdingWords = kindWords{
 		return []Text{say("终端视频报警（JT/T 1078）第4位（客车超员）置位期间，即为超员。", "Bit 4 of the video alarms of JT/T 1078 (overcrowded) is set.")}
 	},
 	facts: func(x *explainer) {
-		x.bitFacts(func(p *ingest.Position) bool { return p.VideoAlarm&videoCrowded != 0 })
+		x.bitFacts()
 	},
 	opened: bitOpened, closed: bitClosed,
 }
@@ -93,7 +109,7 @@ var terminalAlarmWords = kindWords{
 		if bit < 32 && uncountedBits>>bit&1 != 0 {
 			x.fact("该报警与本系统自有规则重复，不计入违法统计", "it doubles a rule of this system: it is in no count of violations")
 		}
-		x.bitFacts(func(p *ingest.Position) bool { return p.Alarm>>bit&1 != 0 })
+		x.bitFacts()
 	},
 	opened: bitOpened, closed: bitClosed,
 }
@@ -105,19 +121,28 @@ func (x *explainer) alarm() (bit int, name string) {
 	case int:
 		bit = n
 	case float64:
-		bit = int(n)
+		bit = int(min(max(n, 0), 31))
 	}
 	name, _ = a["name"].(string)
 	return bit, name
 }
 
-// bitFacts counts the positions at which a bit is set.
-func (x *explainer) bitFacts(set func(p *ingest.Position) bool) {
+// bitSet reports whether a position has the bit of the record set.
+func (x *explainer) bitSet(p *ingest.Position) bool {
+	if x.o.Kind == KindOvercrowding {
+		return p.VideoAlarm&videoCrowded != 0
+	}
+	bit, _ := x.alarm()
+	return p.Alarm>>bit&1 != 0
+}
+
+// bitFacts counts the positions at which the bit is set.
+func (x *explainer) bitFacts() {
 	n, all := 0, 0
 	for i := x.t.firstAt(x.tr.list, x.start); i < len(x.tr.list) && x.time(&x.tr.list[i]) <= x.end; i++ {
 		if f := &x.tr.list[i]; x.heard(f) {
 			all++
-			n += truth(set(&x.event(f).Position))
+			n += truth(x.bitSet(&x.event(f).Position))
 		}
 	}
 	x.fact("自%s至%s的%s条位置报告中，%s条该位置位", "of %[3]s positions from %[1]s to %[2]s %[4]s have it set", Time(x.start), Time(x.end), all, n)
@@ -125,8 +150,11 @@ func (x *explainer) bitFacts(set func(p *ingest.Position) bool) {
 
 func bitOpened(*explainer, *handedOut) Text { return say("该位置位", "the bit is set") }
 
-func bitClosed(*explainer, *handedOut) Text {
-	return say("该位清零；其间中断过久的，以最后一次置位为结束", "the bit is clear; where nothing came for too long, it ends at the last position at which it was set")
+func bitClosed(x *explainer, h *handedOut) Text {
+	if x.holdsAt(x.closedAt(h), x.bitSet) {
+		return say("其后长时间无位置报告，以最后一次置位为结束；此后该位清零", "nothing came for long: it ends at the last position at which the bit was set; then it was clear")
+	}
+	return say("该位清零", "the bit is clear")
 }
 
 // safetyWordTexts name what assistance systems see.

@@ -218,13 +218,16 @@ var noWaybillWords = kindWords{
 	closed: func(x *explainer, h *handedOut) Text {
 		end := x.closedAt(h)
 		f := x.fixAt(end)
+		known, _ := h.v.Detail["load_known"].(bool)
 		switch {
 		case x.waybillFrom(end):
 			return say("运单生效", "a waybill became valid")
+		case f != nil && known && loadOf(x.event(f).Position.Status) == 0:
+			return say("车辆报告空载", "the vehicle reported to be empty")
 		case f != nil && f.is(traceStopped):
-			return say("停车%s及以上，或知其空载", "it stopped for %s or more, or was known to be empty", inSeconds(x.s.Settings.NoWaybill.StopS))
+			return say("停车%s及以上，以停车的第一个定位点为结束", "it stopped for %s or more: it ends at the first stopped fix", inSeconds(x.s.Settings.NoWaybill.StopS))
 		}
-		return say("知其空载，或以最后一个成立的定位点为结束", "it was known to be empty, or this is the last fix at which it held")
+		return say("以最后一个成立的定位点为结束", "it ends at the last fix at which it held")
 	},
 }
 

@@ -86,7 +86,7 @@ func TestEndToEnd(t *testing.T) {
 	stop()
 	var first, second bytes.Buffer
 	for _, out := range []*bytes.Buffer{&first, &second} {
-		if err := replay(nil, out, c.Reference.Dir, "", []string{dump}, true); err != nil {
+		if err := replay(nil, out, replayOptions{dir: c.Reference.Dir, close: true}, []string{dump}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -101,7 +101,7 @@ func TestEndToEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	var fromSent bytes.Buffer
-	if err := replay(nil, &fromSent, c.Reference.Dir, "", []string{sent}, true); err != nil {
+	if err := replay(nil, &fromSent, replayOptions{dir: c.Reference.Dir, close: true}, []string{sent}); err != nil {
 		t.Fatal(err)
 	}
 	got = got[:0]
