@@ -11,15 +11,21 @@ const (
 	BothLanguages = Chinese | English
 )
 
+// Only returns a text without the other languages.
+func (t Text) Only(l Languages) Text {
+	if l&Chinese == 0 {
+		t.Zh = ""
+	}
+	if l&English == 0 {
+		t.En = ""
+	}
+	return t
+}
+
 // Only takes the other languages out of an explanation.
 func (x *Explanation) Only(l Languages) {
 	for _, t := range x.texts() {
-		if l&Chinese == 0 {
-			t.Zh = ""
-		}
-		if l&English == 0 {
-			t.En = ""
-		}
+		*t = t.Only(l)
 	}
 }
 
@@ -60,7 +66,7 @@ var momentWords = map[string]Text{"began": {"开始", "began"}, "opened": {"立�
 	"closed": {"结束", "closed"}, "retracted": {"撤销", "retracted"}}
 
 // AppendPage appends the explanation as a page of plain text that can be printed into a case file, Chinese first.
-func (x *Explanation) AppendPage(dst []byte, o *Violation, l Languages) []byte {
+func (x *Explanation) AppendPage(dst []byte, l Languages) []byte {
 	first := true
 	for _, one := range [...]Languages{Chinese, English} {
 		if l&one == 0 {
@@ -70,12 +76,12 @@ func (x *Explanation) AppendPage(dst []byte, o *Violation, l Languages) []byte {
 			dst = append(dst, "\n----------------------------------------\n\n"...)
 		}
 		first = false
-		dst = x.appendPage(dst, o, one == Chinese)
+		dst = x.appendPage(dst, one == Chinese)
 	}
 	return dst
 }
 
-func (x *Explanation) appendPage(dst []byte, o *Violation, zh bool) []byte {
+func (x *Explanation) appendPage(dst []byte, zh bool) []byte {
 	line := func(format string, args ...any) { dst = append(fmt.Appendf(dst, format, args...), '\n') }
 	heading := func(t Text) { line("\n%s", t.In(zh)) }
 	line("%s", say("违法记录说明：%s", "Explanation of a violation: %s", x.Title).In(zh))

@@ -235,7 +235,7 @@ func TestExplainGolden(t *testing.T) {
 				t.Fatalf("the scenario %s has no %s", name, kind)
 			}
 			v := &found.Violations()[i]
-			got := found.Explanation(v).AppendPage(nil, v, detect.BothLanguages)
+			got := found.Explanation(v).AppendPage(nil, detect.BothLanguages)
 			file := filepath.Join("testdata", "explanations", string(kind)+".txt")
 			if *update {
 				if err := os.WriteFile(file, got, 0o644); err != nil {
