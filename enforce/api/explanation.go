@@ -40,7 +40,7 @@ type explanations struct {
 func (a *API) MountExplanations(snapshots Snapshots, archive EventArchive) {
 	x := &explanations{a, archive, snapshots}
 	const path = "/v1/violations/{id}/explanation"
-	// Judging again takes a core: one at a time leaves the others to the detector, and one may wait for the archive meanwhile.
+	// Judging again takes a core for a while: more than two at once would take them from the detector.
 	to := &access{a.allowed, make(chan struct{}, 2), a.cfg.Explanation.Timeout}
 	a.mux.HandleFunc("GET "+path, a.serveAs(path, to, x.serve))
 	a.mux.HandleFunc(path, a.serve(path, func(w http.ResponseWriter, _ *http.Request) error {
