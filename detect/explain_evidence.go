@@ -9,7 +9,7 @@ import (
 // evidence computes the evidence hash again from the events: of a weighing over its event, else over every fix from start to end.
 func (x *explainer) evidence() EvidenceExplained {
 	out := EvidenceExplained{Of: "fixes", Recorded: x.o.EvidenceHash}
-	if w := x.weighing(); w != nil || x.o.Station != nil {
+	if w := x.weighing(); x.detail("record") != "" {
 		out.Of = "weighing"
 		if w == nil {
 			out.Text = say("数据中没有该称重记录，无法复算", "the weighing is not among the events: the hash can't be computed again")
