@@ -103,7 +103,11 @@ type appliedLimit struct {
 	fence  int32
 }
 
+// event takes note of an event. One that the engine passes over before has none.
 func (t *tracer) event(ev *ingest.Event) {
+	for t.next < len(t.events) && &t.events[t.next] != ev {
+		t.next++
+	}
 	t.of(ev.Vehicle).list = append(t.of(ev.Vehicle).list, traced{event: int32(t.next)})
 	t.next++
 	t.cause = cause{causeEvent, ev.Time}
