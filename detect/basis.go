@@ -41,6 +41,7 @@ var bases = []Basis{
 	{"plan-linxian-monitoring", "临县方案附件7（六）2"},
 	{"monitoring-tampering", "《道路运输车辆动态监督管理办法》关于不得人为干扰、屏蔽卫星定位装置信号的规定"},
 	{"overcrowding", "《中华人民共和国道路交通安全法》第四十九条"},
+	{"plan-linxian-tampering", "临县方案关于人为干扰、屏蔽卫星定位信号的规定"},
 	{"plan-shangdang-behavior", "长治市上党区方案二.5"},
 	{"plan-jincheng-warning", "晋城市城区方案三.19"},
 	{"jtt808-alarm", "《道路运输车辆卫星定位系统 终端通信协议及数据格式》（JT/T 808）位置信息汇报报警标志"},

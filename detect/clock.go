@@ -92,6 +92,9 @@ func (e *Engine) fire(now int64) {
 	e.clock = max(e.clock, now)
 	for len(e.timers.heap) > 0 && e.timers.heap[0].at <= e.clock {
 		t := e.timers.pop()
+		if e.trace != nil {
+			e.trace.due(t.at)
+		}
 		v := e.store.at(t.slot)
 		if v.generation != e.snap.generation {
 			e.resolve(v)

@@ -6,9 +6,12 @@ import (
 	"slices"
 )
 
+// NoteLateData is the note of what was found, changed or taken back because of data that came late.
+const NoteLateData = "late_data"
+
 // Notes of what judging again corrects.
 const (
-	noteLateData   = "late_data"  // found, changed or taken back because of data that came late
+	noteLateData   = NoteLateData // found, changed or taken back because of data that came late
 	noteSuperseded = "superseded" // taken back because it began at another time: detail.superseded_by is the record that stands
 )
 

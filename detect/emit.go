@@ -76,6 +76,9 @@ func (e *Engine) finish(o *Violation, state State, s *span, at tally, notes []st
 // emit hands a record out. Of several records of one violation at one event only the last counts.
 func (e *Engine) emit(o *Violation) {
 	o.Version = e.version
+	if e.trace != nil {
+		e.trace.hand(o)
+	}
 	for i := e.mark; i < len(e.out); i++ {
 		if e.out[i].ID == o.ID {
 			e.out[i] = *o

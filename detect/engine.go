@@ -57,6 +57,8 @@ type Engine struct {
 	visits        []Visit
 	rebasedVisits []Visit
 	segments      []DrivingSegment
+
+	trace *tracer // nil but while something is explained
 }
 
 // Stats counts what the engine has seen since it was made.
@@ -205,10 +207,16 @@ func (e *Engine) apply(v *vehicle, ev *ingest.Event) {
 	if !e.frozen {
 		e.order(v, ev)
 	}
+	if e.trace != nil {
+		e.trace.event(ev)
+	}
 	switch ev.Kind {
 	case ingest.KindPosition:
 		e.hear(v, ev)
 		q, broken := e.admit(v, ev)
+		if e.trace != nil {
+			e.trace.gated(v, q, e.fixes)
+		}
 		e.stats.Positions[q]++
 		if q != QualityOK {
 			e.tidy(v)
@@ -307,6 +315,9 @@ func (e *Engine) finishAt(version uint64, close bool, clock int64) []Violation {
 	}
 	e.version, e.mark = version, len(e.out)
 	e.fire(clock)
+	if e.trace != nil {
+		e.trace.ending()
+	}
 	e.endAll(version, close)
 	return e.out
 }

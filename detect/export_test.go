@@ -25,3 +25,12 @@ func RejudgeAtEnd(snap *Snapshot, events []ingest.Event, of ingest.Vehicle) []Vi
 	vs, _ := rejudge(snap, events, of, func(e *Engine) []Violation { return e.finishAt(0, false, e.lastClock(events)) })
 	return vs
 }
+
+// HasWords reports whether a kind can be told.
+func HasWords(k Kind) bool { return kindTexts[k] != nil }
+
+// BasisText and NoteText are a citation and a note in words.
+var (
+	BasisText = basisText
+	NoteText  = noteText
+)

@@ -31,6 +31,9 @@ func (e *Engine) effectiveLimit(m *moment) speedLimit {
 	var day uint32 // the least day limit, for coaches at night
 	var expressway, other bool
 	least := func(limit uint32, source limitSource, fence int32) {
+		if e.trace != nil && limit != 0 {
+			e.trace.applies(limit, source, fence)
+		}
 		if limit != 0 && (best.source == limitNone || limit < best.limit) {
 			best = speedLimit{limit, source, fence}
 		}

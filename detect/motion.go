@@ -111,6 +111,9 @@ func (e *Engine) judge(v *vehicle, f *fix, spike, lone, broken bool) {
 		v.set(flagStopped, false)
 	}
 	m.hits = s.index.Lookup(m.place, m.hits)
+	if e.trace != nil {
+		e.trace.judging(e, m)
+	}
 	if v.side != 0 {
 		e.sides[v.side-1].extend(f, m.segment)
 	}

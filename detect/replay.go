@@ -14,10 +14,19 @@ import (
 //
 // events stand in the order of arrival; the slice is sorted in place.
 func Replay(snap *Snapshot, events []ingest.Event, close bool) ([]Violation, Stats) {
-	sortByTime(events)
 	e := New(snap)
+	out := e.replay(events, close, 0)
+	out = slices.DeleteFunc(out, func(v Violation) bool { return v.State == StateRetracted })
+	slices.SortFunc(out, inList)
+	return out, e.Stats()
+}
+
+// replay is Replay with an engine that has seen nothing, and with what was retracted, in the order in which it was found. The clock stands at
+// least at clock in the end, Unix ms.
+func (e *Engine) replay(events []ingest.Event, close bool, clock int64) []Violation {
+	sortByTime(events)
 	e.frozen = true
-	clock := e.lastClock(events)
+	clock = max(clock, e.lastClock(events))
 	e.foresee(events)
 	final := map[string]int{}
 	var out []Violation
@@ -39,9 +48,7 @@ func Replay(snap *Snapshot, events []ingest.Event, close bool) ([]Violation, Sta
 		events = events[n:]
 	}
 	keep(e.finishAt(0, close, clock))
-	out = slices.DeleteFunc(out, func(v Violation) bool { return v.State == StateRetracted })
-	slices.SortFunc(out, inList)
-	return out, e.Stats()
+	return out
 }
 
 // sortByTime puts events, which stand in the order of arrival, into the order in which they are judged.

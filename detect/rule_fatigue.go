@@ -114,6 +114,9 @@ func classSet(names []string) (set ClassSet) {
 	return set
 }
 
+// noGap is Engine.gapFrom where no gap leads to the fix.
+const noGap = math.MaxInt64
+
 // drivenPiece is driving on the way to a fix.
 type drivenPiece struct{ a, b int64 }
 
@@ -171,7 +174,7 @@ func fatigueFix(e *Engine, m *moment) {
 		d.ends()
 	}
 	p, gap := e.drivenTo(m)
-	e.gapFrom = math.MaxInt64
+	e.gapFrom = noGap
 	if gap {
 		e.gapFrom = max(p.b, v.judged.time)
 	}
@@ -235,6 +238,9 @@ func (e *Engine) drive(m *moment, driver uint32, a, b int64) {
 	from := d.drive(a, b, s)
 	if driver != 0 {
 		e.logSegment(driver, from, b)
+	}
+	if e.trace != nil {
+		e.trace.drove(e, v, driver, from, b)
 	}
 	if card != nil && s.logged.Has(v.class) && from < b {
 		for k := fatigueDaily; k <= fatigueWeekly; k++ {

@@ -260,6 +260,7 @@ func (a *app) startStore(ctx context.Context) (err error) {
 	}
 	// One core is left to the detector while a change is tried.
 	h.MountPlaces(edit.New(a.cfg.Reference.Dir, a.cfg.Reference.Versions, runtime.GOMAXPROCS(0)-1), changers, a.store)
+	h.MountExplanations(a.reference, a.store)
 	a.http.Mux.Handle("/v1/", h)
 	return nil
 }

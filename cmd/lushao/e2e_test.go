@@ -87,7 +87,7 @@ func TestEndToEnd(t *testing.T) {
 	stop()
 	var first, second bytes.Buffer
 	for _, out := range []*bytes.Buffer{&first, &second} {
-		if err := replay(nil, out, io.Discard, c.Reference.Dir, "", []string{dump}, true); err != nil {
+		if err := replay(nil, out, io.Discard, replayOptions{dir: c.Reference.Dir, close: true}, []string{dump}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -102,7 +102,7 @@ func TestEndToEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	var fromSent bytes.Buffer
-	if err := replay(nil, &fromSent, io.Discard, c.Reference.Dir, "", []string{sent}, true); err != nil {
+	if err := replay(nil, &fromSent, io.Discard, replayOptions{dir: c.Reference.Dir, close: true}, []string{sent}); err != nil {
 		t.Fatal(err)
 	}
 	got = got[:0]

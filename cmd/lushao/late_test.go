@@ -188,7 +188,7 @@ func TestLateDataCorrectTheRecord(t *testing.T) {
 	f.Close()
 	stop()
 	var replayed bytes.Buffer
-	if err := replay(nil, &replayed, io.Discard, c.Reference.Dir, "", []string{dump}, false); err != nil {
+	if err := replay(nil, &replayed, io.Discard, replayOptions{dir: c.Reference.Dir}, []string{dump}); err != nil {
 		t.Fatal(err)
 	}
 	sameSets(t, "record", normal(found), normal(violationsOf(t, replayed.Bytes())))

@@ -159,7 +159,7 @@ func testForwarding(t *testing.T, edition string) {
 		}
 		f.Close()
 		var found bytes.Buffer
-		if err := replay(nil, &found, io.Discard, reference, "", []string{dump}, true); err != nil {
+		if err := replay(nil, &found, io.Discard, replayOptions{dir: reference, close: true}, []string{dump}); err != nil {
 			t.Fatal(err)
 		}
 		var got []string

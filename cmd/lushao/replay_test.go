@@ -53,7 +53,7 @@ func TestReplayOfStations(t *testing.T) {
 	write("rules.yaml", "fatigue_continuous: {classes: [heavy_truck]}\n")
 
 	var out, told bytes.Buffer
-	if err := replay(nil, &out, &told, dir, "", []string{events}, true); err != nil {
+	if err := replay(nil, &out, &told, replayOptions{dir: dir, close: true}, []string{events}); err != nil {
 		t.Fatal(err)
 	}
 	if n := strings.Count(out.String(), `"kind":"weigh_evasion"`); n != 1 || !strings.Contains(out.String(), `"fence":"B2"`) || strings.Contains(out.String(), "position_conflict") ||

@@ -4,6 +4,7 @@
 //	GET /v1/violations              a list, latest first, by filter and page
 //	GET /v1/violations/{id}         one
 //	GET /v1/violations/{id}/track   what the vehicle reported around it
+//	GET /v1/violations/{id}/explanation why it is one, judged again, in Chinese and English
 //	GET /v1/visits                  stays of hazmat vehicles of other regions, latest first
 //	GET /v1/visits/{id}             one
 //	GET /v1/visits/{id}/track       the way that the vehicle drove

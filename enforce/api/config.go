@@ -20,9 +20,10 @@ type Config struct {
 	Timeout        time.Duration `yaml:"timeout"`        // of one request; the statements end with it
 	MaxConcurrent  int           `yaml:"max_concurrent"` // requests answered at once; more are told to come again
 	// ChangeTimeout bounds a change of the reference data, whose body may be large.
-	ChangeTimeout time.Duration `yaml:"change_timeout"`
-	MaxBody       int64         `yaml:"max_body"` // bytes of such a body, compressed and not
-	Trial         TrialConfig   `yaml:"trial"`
+	ChangeTimeout time.Duration     `yaml:"change_timeout"`
+	MaxBody       int64             `yaml:"max_body"` // bytes of such a body, compressed and not
+	Trial         TrialConfig       `yaml:"trial"`
+	Explanation   ExplanationConfig `yaml:"explanation"`
 }
 
 // TrialConfig bounds what is asked for by a trial of new fences over old tracks.
@@ -33,10 +34,17 @@ type TrialConfig struct {
 	Timeout      time.Duration `yaml:"timeout"`
 }
 
+// ExplanationConfig bounds what is judged again in order to explain a violation.
+type ExplanationConfig struct {
+	MaxPositions int           `yaml:"max_positions"` // about 300 bytes of memory each; a week at one in 30 s is 20,000
+	Timeout      time.Duration `yaml:"timeout"`
+}
+
 // DefaultConfig returns settings for readers on the same machine.
 func DefaultConfig() Config {
 	return Config{Timeout: 15 * time.Second, MaxConcurrent: 16, ChangeTimeout: 2 * time.Minute, MaxBody: 64 << 20,
-		Trial: TrialConfig{MaxHours: 72, MaxVehicles: 500, MaxPositions: 1_000_000, Timeout: 2 * time.Minute}}
+		Trial:       TrialConfig{MaxHours: 72, MaxVehicles: 500, MaxPositions: 1_000_000, Timeout: 2 * time.Minute},
+		Explanation: ExplanationConfig{MaxPositions: 300_000, Timeout: time.Minute}}
 }
 
 // minToken is the shortest token in bytes: what is shorter can be tried out.
@@ -62,6 +70,10 @@ func (c *Config) Validate(listen string) error {
 		return fmt.Errorf("api.trial.max_positions: %d; must be at least 1", c.Trial.MaxPositions)
 	case c.Trial.Timeout <= 0:
 		return errors.New("api.trial.timeout: must be greater than 0")
+	case c.Explanation.MaxPositions < 1:
+		return fmt.Errorf("api.explanation.max_positions: %d; must be at least 1", c.Explanation.MaxPositions)
+	case c.Explanation.Timeout <= 0:
+		return errors.New("api.explanation.timeout: must be greater than 0")
 	}
 	tokens, err := c.tokens()
 	if err != nil {

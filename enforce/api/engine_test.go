@@ -122,6 +122,7 @@ func TestOverTheEngine(t *testing.T) {
 		t.Errorf("%d %s", res.StatusCode, body)
 	}
 	tryOverTheEngine(t, st)
+	explainOverTheEngine(t, st)
 }
 
 // A new fence, tried over what is in the tables: a vehicle that goes through it, and one that stays away.

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -24,14 +25,15 @@ const token = "0123456789abcdef"
 
 // fakeArchive answers with events and remembers what it was asked.
 type fakeArchive struct {
-	events []ingest.Event
-	filter store.EventsFilter
-	boxes  []store.Box
-	near   []store.Presence
-	all    uint64
-	err    error
-	wait   chan struct{} // closed when the answer may come
-	asked  chan struct{}
+	events  []ingest.Event
+	filter  store.EventsFilter
+	boxes   []store.Box
+	history store.HistoryFilter
+	near    []store.Presence
+	all     uint64
+	err     error
+	wait    chan struct{} // closed when the answer may come
+	asked   chan struct{}
 }
 
 func (f *fakeArchive) VehiclesIn(_ context.Context, boxes []store.Box, _, _ int64, _ int) ([]store.Presence, uint64, error) {
@@ -51,6 +53,11 @@ func (f *fakeArchive) Events(_ context.Context, q store.EventsFilter, fn func(*i
 		}
 	}
 	return f.err
+}
+
+func (f *fakeArchive) History(_ context.Context, q store.HistoryFilter) ([]ingest.Event, error) {
+	f.history = q
+	return slices.Clone(f.events), f.err
 }
 
 func newPlaces(t testing.TB, archive Archive) (*API, string) {
