@@ -91,12 +91,10 @@ func (e *Engine) fire(now int64) {
 	for len(e.timers.heap) > 0 && e.timers.heap[0].at <= e.clock {
 		t := e.timers.pop()
 		v := e.store.at(t.slot)
-		if v.generation != e.snap.generation {
-			e.resolve(v)
-		}
-		for i := range rules {
-			if rules[i].due != nil {
-				rules[i].due(e, v, t.what, t.at)
+		e.turnTo(v)
+		for i := range e.snap.rules {
+			if e.snap.rules[i].due != nil {
+				e.snap.rules[i].due(e, v, t.what, t.at)
 			}
 		}
 		e.tidy(v)
@@ -111,7 +109,7 @@ func (e *Engine) lastClock(events []ingest.Event) int64 {
 	latest := map[ingest.Vehicle]int64{}
 	for i := range events {
 		ev := &events[i]
-		if ev.Time > ev.Received+e.snap.gate.future {
+		if ev.Time > ev.Received+e.whole.forVehicle(&ev.Vehicle).gate.future {
 			continue
 		}
 		own = own || ev.Received != ev.Time
