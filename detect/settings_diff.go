@@ -30,7 +30,7 @@ func Differences(old, new *Settings) []Difference {
 			if reflect.DeepEqual(a, b) {
 				continue
 			}
-			d := Difference{Path: path, Setting: settingOf(path), Old: leafText(path, a), New: leafText(path, b)}
+			d := Difference{Path: path, Setting: meaningOf(path), Old: leafText(path, a), New: leafText(path, b)}
 			d.Effect = d.Setting.effect(path, a, b)
 			i := slices.IndexFunc(out[first:], func(o Difference) bool { return o.Old == d.Old && o.New == d.New })
 			if i < 0 {
@@ -44,6 +44,14 @@ func Differences(old, new *Settings) []Difference {
 		}
 	}
 	return out
+}
+
+// meaningOf is settingOf for whom every setting means something: one that the table lacks may affect every kind.
+func meaningOf(path string) *Setting {
+	if s := settingOf(path); s != nil {
+		return s
+	}
+	return &Setting{Path: path, Kinds: Kinds()}
 }
 
 // affectedKinds returns the kinds of which other settings may find more, fewer, or others.
@@ -165,6 +173,10 @@ func (s *Setting) effect(path string, old, new any) Effect {
 	switch {
 	case up == 0 || s.Raise == Unclear:
 		return Unclear
+	case s.Raise == Longer && up > 0:
+		return Longer
+	case s.Raise == Longer:
+		return Shorter
 	case up > 0 == (s.Raise == More):
 		return More
 	}

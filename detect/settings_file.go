@@ -526,7 +526,7 @@ func keysOf(m map[string]int) (out []string) {
 // nearest returns the name that is most like another; "" where none is.
 func nearest(name string, names []string) string {
 	names = slices.Sorted(slices.Values(names))
-	best, least := "", max(1, len(name)/3)+1
+	best, least := "", max(min(len(name)-1, 2), len(name)/3)+1
 	for _, n := range names {
 		if d := editDistance(name, n); d < least {
 			best, least = n, d

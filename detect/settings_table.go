@@ -9,10 +9,12 @@ import (
 type Effect uint8
 
 const (
-	Unclear Effect = iota // some more, some fewer
-	More                  // at least as much is found
-	Fewer                 // at most as much is found
+	Unclear Effect = iota // some more, some less
+	More                  // at least as much is found, but for what a border between two limits cuts in pieces
+	Fewer                 // at most as much is found, likewise
 	Same                  // the same is found; what its record says differs
+	Longer                // what would be several goes on as one
+	Shorter               // what would be one is several
 )
 
 // Setting says what a setting of rules.yaml means. A setting by class or by axles stands in the table without the last name.
@@ -67,9 +69,9 @@ var settingTable = []Setting{
 
 	{Path: "speeding.enabled", Means: "whether speeding is looked for", Raise: More, Kinds: only(KindSpeeding)},
 	{Path: "speeding.sustained_s", Means: "how long a vehicle must be over its limit at every report", Raise: Fewer, Kinds: only(KindSpeeding)},
-	{Path: "speeding.merge_s", Means: "a run that begins sooner than this after the last one ended goes on with it", Raise: Fewer, Kinds: only(KindSpeeding)},
-	{Path: "speeding.spike_kmh", Means: "a single report faster than both its neighbours by more than this is not believed", Raise: More, Kinds: only(KindSpeeding)},
-	{Path: "speeding.spike_window_s", Means: "how near in time those neighbours must be", Raise: Fewer, Kinds: only(KindSpeeding)},
+	{Path: "speeding.merge_s", Means: "a run that begins sooner than this after the last one ended goes on with it", Raise: Longer, Kinds: only(KindSpeeding)},
+	{Path: "speeding.spike_kmh", Means: "a single report faster than both its neighbours by more than this is not believed", Kinds: only(KindSpeeding)},
+	{Path: "speeding.spike_window_s", Means: "how near in time those neighbours must be", Kinds: only(KindSpeeding)},
 	{Path: "speeding.class_cap_kmh", Means: "speed limit of the class, whatever the road; 0 is none", Raise: Fewer, Kinds: only(KindSpeeding), None: true},
 	{Path: "speeding.hazmat_cap_kmh.expressway", Means: "speed limit of hazmat vehicles on expressways; 0 is none", Raise: Fewer, Kinds: only(KindSpeeding), None: true},
 	{Path: "speeding.hazmat_cap_kmh.other", Means: "speed limit of hazmat vehicles on other roads; 0 is none", Raise: Fewer, Kinds: only(KindSpeeding), None: true},
@@ -77,7 +79,7 @@ var settingTable = []Setting{
 	{Path: "speeding.coach_night_pct", Means: "share of the day limit that coaches may drive at night", Raise: Fewer, Kinds: only(KindSpeeding)},
 
 	{Path: "fence_entry.enabled", Means: "whether entries into forbidden areas are looked for", Raise: More, Kinds: only(KindFenceEntry), Also: only(KindFenceCrossing)},
-	{Path: "fence_entry.fixes", Means: "how many reports in a row inside make an entry, and outside an exit", Raise: Fewer, Kinds: only(KindFenceEntry, KindUnfiledEntry), Also: only(KindFenceStay, KindFenceCrossing)},
+	{Path: "fence_entry.fixes", Means: "how many reports in a row inside make an entry, and outside an exit", Kinds: kindsOfPlaces},
 	{Path: "fence_entry.leave_m", Means: "how far outside a report must be to count as outside", Kinds: kindsOfPlaces},
 	{Path: "fence_crossing.enabled", Means: "whether crossings of forbidden areas are looked for", Raise: More, Kinds: only(KindFenceCrossing)},
 	{Path: "fence_crossing.segment_s", Means: "the longest time between two reports over which the way is believed to be straight", Raise: More, Kinds: only(KindFenceCrossing)},
@@ -85,7 +87,7 @@ var settingTable = []Setting{
 	{Path: "fence_crossing.ratio_pct", Means: "by how much the way may differ from what the speeds say", Raise: More, Kinds: only(KindFenceCrossing)},
 	{Path: "fence_crossing.slack_m", Means: "and by how many metres more", Raise: More, Kinds: only(KindFenceCrossing)},
 	{Path: "fence_exit.enabled", Means: "whether leaving an area that must not be left is looked for", Raise: More, Kinds: only(KindFenceExit)},
-	{Path: "fence_exit.fixes", Means: "how many reports in a row outside open it, and inside close it", Raise: Fewer, Kinds: only(KindFenceExit)},
+	{Path: "fence_exit.fixes", Means: "how many reports in a row outside open it, and inside close it", Kinds: only(KindFenceExit)},
 	{Path: "fence_exit.sustained_s", Means: "how long the vehicle must be outside", Raise: Fewer, Kinds: only(KindFenceExit)},
 	{Path: "fence_exit.outside_m", Means: "how far outside a report must be to count", Raise: Fewer, Kinds: only(KindFenceExit)},
 	{Path: "fence_stop.enabled", Means: "whether stops where stopping is forbidden are looked for", Raise: More, Kinds: only(KindFenceStop)},
@@ -95,7 +97,7 @@ var settingTable = []Setting{
 	{Path: "fence_stop.crowd_silent_s", Means: "a vehicle that was last heard of longer ago than this is not counted", Raise: Fewer, Kinds: only(KindFenceStop), Whole: wholeCrowd},
 	{Path: "fence_stay.enabled", Means: "whether staying too long in an area is looked for", Raise: More, Kinds: only(KindFenceStay)},
 	{Path: "route_deviation.enabled", Means: "whether leaving the assigned route is looked for", Raise: More, Kinds: only(KindRouteDeviation)},
-	{Path: "route_deviation.fixes", Means: "how many reports in a row off the route open it, and on it close it", Raise: Fewer, Kinds: only(KindRouteDeviation)},
+	{Path: "route_deviation.fixes", Means: "how many reports in a row off the route open it, and on it close it", Kinds: only(KindRouteDeviation)},
 	{Path: "route_deviation.sustained_s", Means: "how long the vehicle must be off its route", Raise: Fewer, Kinds: only(KindRouteDeviation)},
 	{Path: "route_deviation.outside_m", Means: "how far outside of the corridor a report must be to count", Raise: Fewer, Kinds: only(KindRouteDeviation)},
 	{Path: "unfiled_entry.enabled", Means: "whether hazmat vehicles of other regions without a filing are looked for", Raise: More, Kinds: only(KindUnfiledEntry)},
@@ -131,7 +133,7 @@ var settingTable = []Setting{
 	{Path: "night_driving.speed_kmh", Means: "the speed from which a vehicle drives", Raise: Fewer, Kinds: only(KindNightDriving)},
 	{Path: "night_driving.sustained_s", Means: "how long it must drive", Raise: Fewer, Kinds: only(KindNightDriving)},
 	{Path: "night_driving.light_s", Means: "a stop as long as this breaks what is not yet sustained", Raise: More, Kinds: only(KindNightDriving)},
-	{Path: "night_driving.stop_s", Means: "a stop as long as this ends it", Raise: Fewer, Kinds: only(KindNightDriving)},
+	{Path: "night_driving.stop_s", Means: "a stop as long as this ends it", Raise: Longer, Kinds: only(KindNightDriving)},
 	{Path: "night_driving.windows", Means: "the hours in which the class must not drive", Kinds: only(KindNightDriving)},
 
 	{Path: "overload.enabled", Means: "whether overloads are looked for", Raise: More, Kinds: only(KindOverload)},
@@ -154,7 +156,7 @@ var settingTable = []Setting{
 	{Path: "permit_mismatch.enabled", Means: "whether loads beyond their permit are looked for", Raise: More, Kinds: only(KindPermitMismatch)},
 	{Path: "no_waybill.enabled", Means: "whether hazmat loads without a waybill are looked for", Raise: More, Kinds: only(KindNoWaybill)},
 	{Path: "no_waybill.moving_s", Means: "how long a vehicle may move without one, summed", Raise: Fewer, Kinds: only(KindNoWaybill)},
-	{Path: "no_waybill.stop_s", Means: "a stop as long as this ends it and begins the sum anew", Raise: Unclear, Kinds: only(KindNoWaybill)},
+	{Path: "no_waybill.stop_s", Means: "a stop as long as this ends it and begins the sum anew", Kinds: only(KindNoWaybill)},
 
 	{Path: "monitoring.classes", Means: "who must be monitored all the time", Raise: More, Kinds: kindsOnline},
 	{Path: "gone_dark.enabled", Means: "whether vehicles that fall silent on the road are looked for", Raise: More, Kinds: only(KindGoneDark)},
@@ -168,9 +170,9 @@ var settingTable = []Setting{
 	{Path: "unmonitored_running.enabled", Means: "whether vehicles that are weighed and report nothing are looked for", Raise: More, Kinds: only(KindUnmonitoredRunning)},
 	{Path: "unmonitored_running.silent_s", Means: "how long before and after the weighing there must be no report", Raise: Fewer, Kinds: only(KindUnmonitoredRunning)},
 	{Path: "position_conflict.enabled", Means: "whether weighings are compared with where the vehicle says it is", Raise: More, Kinds: only(KindPositionConflict)},
-	{Path: "position_conflict.window_s", Means: "how near in time a report must be to be compared", Raise: More, Kinds: only(KindPositionConflict)},
-	{Path: "position_conflict.least_m", Means: "how far from the station it must be", Raise: Fewer, Kinds: only(KindPositionConflict)},
-	{Path: "position_conflict.speed_kmh", Means: "the speed at which the vehicle may have come from there", Raise: Fewer, Kinds: only(KindPositionConflict)},
+	{Path: "position_conflict.window_s", Means: "how near in time a report must be to be compared", Kinds: only(KindPositionConflict)},
+	{Path: "position_conflict.least_m", Means: "how far from the station it must be", Kinds: only(KindPositionConflict)},
+	{Path: "position_conflict.speed_kmh", Means: "the speed at which the vehicle may have come from there", Kinds: only(KindPositionConflict)},
 	{Path: "position_conflict.station_vehicles", Means: "more vehicles than this in conflict with one station, and the station is at fault", Raise: More, Kinds: only(KindPositionConflict), Whole: wholeStation},
 	{Path: "position_conflict.station_window_s", Means: "within how long", Raise: Fewer, Kinds: only(KindPositionConflict), Whole: wholeStation},
 	{Path: "frozen_position.enabled", Means: "whether positions that stay the same on the road are looked for", Raise: More, Kinds: only(KindFrozenPosition)},
@@ -181,18 +183,18 @@ var settingTable = []Setting{
 
 	{Path: "tampering.enabled", Means: "whether interference with the terminal is looked for", Raise: More, Kinds: only(KindTampering)},
 	{Path: "tampering.sustained_s", Means: "how long it must last", Raise: Fewer, Kinds: only(KindTampering)},
-	{Path: "tampering.clear_s", Means: "how long there must be no sign of it for it to end", Raise: Fewer, Kinds: only(KindTampering)},
+	{Path: "tampering.clear_s", Means: "how long there must be no sign of it for it to end", Raise: Longer, Kinds: only(KindTampering)},
 	{Path: "overcrowding.enabled", Means: "whether too many passengers are looked for", Raise: More, Kinds: only(KindOvercrowding)},
 	{Path: "terminal_alarm.enabled", Means: "whether alarms of the terminal are recorded", Raise: More, Kinds: only(KindTerminalAlarm)},
-	{Path: "terminal_alarm.merge_s", Means: "an alarm that comes again sooner than this goes on", Raise: Fewer, Kinds: only(KindTerminalAlarm)},
+	{Path: "terminal_alarm.merge_s", Means: "an alarm that comes again sooner than this goes on", Raise: Longer, Kinds: only(KindTerminalAlarm)},
 	{Path: "driver_behavior.enabled", Means: "whether what the driver monitor sees is recorded", Raise: More, Kinds: only(KindDriverBehavior)},
-	{Path: "driver_behavior.last_s", Means: "how long a start lasts whose end is not reported", Raise: Fewer, Kinds: only(KindDriverBehavior)},
-	{Path: "driver_behavior.flag_s", Means: "how long after the last start the report of its end is believed", Raise: Fewer, Kinds: only(KindDriverBehavior)},
-	{Path: "driver_behavior.merge_s", Means: "a start that comes sooner than this after the end goes on with it", Raise: Fewer, Kinds: only(KindDriverBehavior)},
+	{Path: "driver_behavior.last_s", Means: "how long a start lasts whose end is not reported", Raise: Longer, Kinds: only(KindDriverBehavior)},
+	{Path: "driver_behavior.flag_s", Means: "how long after the last start the report of its end is believed", Raise: Longer, Kinds: only(KindDriverBehavior)},
+	{Path: "driver_behavior.merge_s", Means: "a start that comes sooner than this after the end goes on with it", Raise: Longer, Kinds: only(KindDriverBehavior)},
 	{Path: "collision_risk.enabled", Means: "whether warnings of a collision are recorded", Raise: More, Kinds: only(KindCollisionRisk)},
-	{Path: "collision_risk.last_s", Means: "how long a start lasts whose end is not reported", Raise: Fewer, Kinds: only(KindCollisionRisk)},
-	{Path: "collision_risk.flag_s", Means: "how long after the last start the report of its end is believed", Raise: Fewer, Kinds: only(KindCollisionRisk)},
-	{Path: "collision_risk.merge_s", Means: "a start that comes sooner than this after the end goes on with it", Raise: Fewer, Kinds: only(KindCollisionRisk)},
+	{Path: "collision_risk.last_s", Means: "how long a start lasts whose end is not reported", Raise: Longer, Kinds: only(KindCollisionRisk)},
+	{Path: "collision_risk.flag_s", Means: "how long after the last start the report of its end is believed", Raise: Longer, Kinds: only(KindCollisionRisk)},
+	{Path: "collision_risk.merge_s", Means: "a start that comes sooner than this after the end goes on with it", Raise: Longer, Kinds: only(KindCollisionRisk)},
 }
 
 // SettingTable returns what every setting means, in the order of the file.

@@ -25,6 +25,9 @@ const MaxShadows = 8
 
 var shadowNameRE = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,39}$`)
 
+// IsShadowName reports whether a shadow may be called so: small letters, digits and hyphens, at most 40.
+func IsShadowName(s string) bool { return shadowNameRE.MatchString(s) }
+
 // shadows reads the shadows of the file.
 func (r *settingsReader) shadows(pairs []pair, s *Settings) {
 	var list []pair
@@ -42,7 +45,7 @@ func (r *settingsReader) shadows(pairs []pair, s *Settings) {
 	for i, p := range list {
 		name := p.key.Value
 		switch {
-		case !shadowNameRE.MatchString(name):
+		case !IsShadowName(name):
 			r.fail(p.key, "shadow", "%s is no name of a shadow; want small letters, digits and hyphens, at most 40, like stricter-stretch", shown(p.key))
 			continue
 		case i >= MaxShadows:

@@ -16,6 +16,7 @@ type metrics struct {
 	prompts        prometheus.Counter
 	droppedPrompts prometheus.Counter
 	violations     *prometheus.CounterVec
+	shadowed       *prometheus.CounterVec
 	visits         *prometheus.CounterVec
 	vehicles       *prometheus.GaugeVec
 	offset         *prometheus.GaugeVec
@@ -45,6 +46,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		droppedPrompts: counter("lushao_detect_dropped_prompts_total", "Prompts to drivers that the log did not take in time."),
 		violations: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "lushao_detect_violation_records_total",
 			Help: "Records of violations written: opened, closed, retracted."}, []string{"kind", "state"}),
+		shadowed: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "lushao_detect_shadow_records_total",
+			Help: "Records of violations that shadows found, at most 8 shadows at a time."}, []string{"shadow", "kind", "state"}),
 		visits: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "lushao_detect_visit_records_total",
 			Help: "Records of visits written: open when the vehicle has entered, closed when it has left."}, []string{"state"}),
 		vehicles: gauge("lushao_detect_vehicles", "Vehicles that there is state of."),
@@ -55,7 +58,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	}
 	positions := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "lushao_detect_positions_total",
 		Help: "Positions by what the quality gate said of them."}, []string{"quality"})
-	reg.MustRegister(positions, m.violations, m.visits, m.checkpointTime)
+	reg.MustRegister(positions, m.violations, m.shadowed, m.visits, m.checkpointTime)
 	for _, q := range detect.Qualities() {
 		m.positions[q] = positions.WithLabelValues(q.String())
 	}

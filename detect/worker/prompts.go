@@ -60,12 +60,13 @@ func newPrompts(kinds []string, m *metrics) *prompts {
 	return &prompts{kinds: kinds, now: time.Now, metrics: m, queue: make(chan bus.KeyedMessage, maxPrompts)}
 }
 
-// put takes the prompts for violations that opened with the events, the first of which has the version first.
+// put takes the prompts for violations that opened with the events, the first of which has the version first. Of what a shadow finds
+// nobody is told.
 func (p *prompts) put(vs []detect.Violation, events []ingest.Event, first uint64) {
 	for i := range vs {
 		v := &vs[i]
 		n := v.Version - first
-		if v.State != detect.StateOpen || n >= uint64(len(events)) || !slices.Contains(p.kinds, string(v.Kind)) || !p.live(&events[n]) {
+		if v.State != detect.StateOpen || v.Shadow != "" || n >= uint64(len(events)) || !slices.Contains(p.kinds, string(v.Kind)) || !p.live(&events[n]) {
 			continue
 		}
 		b, err := json.Marshal(prompt{ID: v.ID, Plate: v.Plate, Color: v.Color, Kind: v.Kind, Violation: v,
