@@ -1,6 +1,11 @@
 package detect
 
-import "lushao/ingest"
+import (
+	"cmp"
+	"slices"
+
+	"lushao/ingest"
+)
 
 // NewFrozen makes an engine as Replay has one: its clock stands still until FinishAt.
 func NewFrozen(snap *Snapshot) *Engine {
@@ -19,3 +24,22 @@ func (e *Engine) FinishAt(version uint64, close bool, events []ingest.Event) []V
 
 // InList is the order of Replay.
 var InList = inList
+
+// InOrder sorts events as Replay does.
+func InOrder(events []ingest.Event) {
+	slices.SortStableFunc(events, func(a, b ingest.Event) int {
+		return cmp.Or(cmp.Compare(a.Time, b.Time), a.Vehicle.Compare(&b.Vehicle), cmp.Compare(a.Received, b.Received))
+	})
+}
+
+// WithGeneration is the snapshot under another number.
+func WithGeneration(s *Snapshot, n uint32) *Snapshot {
+	o := *s
+	o.generation = n
+	for c := range o.of {
+		own := *s.of[c]
+		own.generation = n
+		o.of[c] = &own
+	}
+	return &o
+}

@@ -42,6 +42,7 @@ func (e *Engine) closeSwitchedOff(v *vehicle, sd *side, was map[Kind]bool) {
 		}
 		return off(KindFenceStop)
 	})
+	sd.sections = slices.DeleteFunc(sd.sections, func(sectionCase) bool { return off(KindSectionSpeeding) })
 	sd.fatigue = slices.DeleteFunc(sd.fatigue, func(c fatigueCase) bool {
 		k := fatigueNames[c.kind]
 		if off(k) && recorded(k) {
