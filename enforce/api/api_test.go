@@ -32,6 +32,7 @@ type fakeStore struct {
 	record *store.Record
 	points store.TrackPage
 	visits store.VisitFilter
+	shadow store.ShadowFilter
 	visit  *store.VisitRecord
 	seen   []store.Seen
 	err    error
@@ -64,6 +65,11 @@ func (f *fakeStore) Violation(ctx context.Context, id string) (*store.Record, er
 func (f *fakeStore) Track(ctx context.Context, q store.TrackFilter) (store.TrackPage, error) {
 	f.track = q
 	return f.points, f.fail(ctx)
+}
+
+func (f *fakeStore) CompareShadow(ctx context.Context, q store.ShadowFilter) (map[string]store.ShadowCounts, error) {
+	f.shadow = q
+	return map[string]store.ShadowCounts{"speeding": {InForce: 3, Shadow: 5, Both: 4, OnlyInForce: 1, OnlyShadow: 1}}, f.fail(ctx)
 }
 
 func (f *fakeStore) ListVisits(ctx context.Context, q store.VisitFilter) (store.VisitPage, error) {
