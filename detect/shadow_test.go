@@ -111,11 +111,20 @@ func eachScenario(t *testing.T, f func(t *testing.T, n int, s *scenario, rules m
 	}
 }
 
+// rounds is how many sets of rules are tried on a scenario: one where it is long.
+func rounds(t *testing.T, s *scenario) int {
+	t.Helper()
+	if len(s.events(t)) > 300 {
+		return 1
+	}
+	return 2
+}
+
 // A shadow finds exactly what its settings would find alone, of the kinds that they can affect; the other kinds they do not affect;
 // and what is in force finds the same as without it.
 func TestShadowsAgainstRulesInForce(t *testing.T) {
 	eachScenario(t, func(t *testing.T, n int, s *scenario, rules map[string]any) {
-		for k := range 2 {
+		for k := range rounds(t, s) {
 			other := mapOf(t, otherRules[(n+5*k)%len(otherRules)])
 			with, set := s.withRules(t, overlaid(rules, map[string]any{"shadow": map[string]any{"try": other}}))
 			without, _ := s.withRules(t, rules)
@@ -146,7 +155,7 @@ func TestShadowsAgainstRulesInForce(t *testing.T) {
 				t.Fatalf("%v affects more than %v:\n%s\nwithout\n%s", other, kinds, b, a)
 			}
 			// Also with a checkpoint after every event.
-			if k == 0 && n%3 == 0 {
+			if k == 0 && rounds(t, s) > 1 {
 				restarted, _ := viaCheckpoints(t, with, s.events(t), s.AtEnd != "leave")
 				if a, b := asJSON(t, replay(with)), asJSON(t, restarted); !bytes.Equal(a, b) {
 					t.Fatalf("shadow %v with a checkpoint after every event:\n%s\nwithout:\n%s", other, b, a)
@@ -159,7 +168,7 @@ func TestShadowsAgainstRulesInForce(t *testing.T) {
 // Numbers that every class has of its own are the same as numbers for all.
 func TestSettingsOfEveryClass(t *testing.T) {
 	eachScenario(t, func(t *testing.T, n int, s *scenario, rules map[string]any) {
-		for k := range 2 {
+		for k := range rounds(t, s) {
 			other := mapOf(t, otherRules[(n+7*k)%len(otherRules)])
 			if c, ok := other["speeding"].(map[string]any); ok {
 				delete(c, "class_cap_kmh") // is by class as it is
