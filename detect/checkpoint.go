@@ -26,12 +26,17 @@ func (e *Engine) AppendState(dst []byte, from, limit int) (out []byte, next int)
 	start := len(dst)
 	w := stateWriter{b: append(dst, stateVersion)}
 	w.u64(uint64(e.clock))
+	e.writeShadows(&w)
 	w.truth(from == 0) // what belongs to no vehicle is with the first
 	if from == 0 {
 		e.writeUnread(&w)
+		for _, sh := range e.shadows {
+			sh.writeUnread(&w)
+		}
 	}
 	for next = from; next < e.store.count && (next == from || len(w.b)-start < limit); next++ {
 		e.writeVehicle(&w, e.store.at(uint32(next)))
+		e.writeShadowed(&w, e.store.at(uint32(next)))
 	}
 	return w.b, next
 }
@@ -46,24 +51,35 @@ func (e *Engine) LoadState(b []byte) error {
 	}
 	r := stateReader{b: b[1:]}
 	e.clock = max(e.clock, int64(r.u64()))
+	e.out, e.mark, e.visits = e.out[:0], 0, e.visits[:0]
+	shadows := e.readShadows(&r)
 	if r.truth() {
 		e.readUnread(&r)
+		for _, sh := range shadows {
+			sh.readUnread(&r)
+		}
 	}
-	e.out, e.mark, e.visits = e.out[:0], 0, e.visits[:0]
 	for len(r.b) > 0 && r.err == nil {
-		before := e.store.count
-		e.readVehicle(&r)
-		if r.err == nil && e.store.count > before {
-			v := e.store.at(uint32(before))
-			for i := range rules {
-				if rules[i].load != nil {
-					rules[i].load(e, v)
-				}
+		e.loadVehicle(&r)
+		e.readShadowed(&r, shadows)
+	}
+	e.keepRebased()
+	e.keepShadowed(shadows)
+	return r.err
+}
+
+// loadVehicle reads a vehicle and asks again for what its rules had asked for.
+func (e *Engine) loadVehicle(r *stateReader) {
+	before := e.store.count
+	e.readVehicle(r)
+	if r.err == nil && e.store.count > before {
+		v := e.store.at(uint32(before))
+		for _, o := range e.whole.rules {
+			if o.load != nil {
+				o.load(e, v)
 			}
 		}
 	}
-	e.keepRebased()
-	return r.err
 }
 
 func (e *Engine) writeVehicle(w *stateWriter, v *vehicle) {
@@ -214,7 +230,7 @@ func (e *Engine) readVehicle(r *stateReader) {
 	v.heard, v.received, v.alarm, v.status, v.said = int64(r.u64()), int64(r.u64()), r.u32(), r.u32(), r.u8()
 	v.newest = int64(r.u64())
 	v.driver, v.pending = e.readDriver(r), e.readDriver(r)
-	e.resolve(v)
+	e.turnTo(v)
 	e.readDuties(r, v)
 	if r.u8() == 0 {
 		return
@@ -306,6 +322,7 @@ func (e *Engine) readVehicle(r *stateReader) {
 	e.readLate(r, v, sd)
 	if r.err == nil {
 		outsideRebase(e, v, sd, nil) // asks for the waybills
+		e.closeSwitchedOff(v, sd, e.recorded)
 	}
 	e.tidy(v)
 }

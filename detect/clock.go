@@ -96,13 +96,11 @@ func (e *Engine) fire(now int64) {
 			e.trace.due(t.at)
 		}
 		v := e.store.at(t.slot)
-		if v.generation != e.snap.generation {
-			e.resolve(v)
-		}
+		e.turnTo(v)
 		e.lateDue(v, t.what, t.at)
-		for i := range rules {
-			if rules[i].due != nil {
-				rules[i].due(e, v, t.what, t.at)
+		for i := range e.snap.rules {
+			if e.snap.rules[i].due != nil {
+				e.snap.rules[i].due(e, v, t.what, t.at)
 			}
 		}
 		e.tidy(v)
@@ -117,7 +115,7 @@ func (e *Engine) lastClock(events []ingest.Event) int64 {
 	latest := map[ingest.Vehicle]int64{}
 	for i := range events {
 		ev := &events[i]
-		if ev.Time > ev.Received+e.snap.gate.future {
+		if ev.Time > ev.Received+e.whole.forVehicle(&ev.Vehicle).gate.future {
 			continue
 		}
 		own = own || ev.Received != ev.Time

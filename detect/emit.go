@@ -20,8 +20,8 @@ const (
 )
 
 // violationID is the identity of a violation: the first 16 bytes of SHA-256 over its parts, each text with its length
-// before it. The same violation found again has the same id.
-func violationID(v *ingest.Vehicle, kind Kind, start int64, subject string) string {
+// before it; the name of a shadow is the last. The same violation found again has the same id.
+func violationID(v *ingest.Vehicle, kind Kind, start int64, subject, shadow string) string {
 	b := make([]byte, 0, 96)
 	text := func(s string) {
 		b = binary.LittleEndian.AppendUint32(b, uint32(len(s)))
@@ -32,6 +32,9 @@ func violationID(v *ingest.Vehicle, kind Kind, start int64, subject string) stri
 	text(string(kind))
 	b = binary.LittleEndian.AppendUint64(b, uint64(start))
 	text(subject)
+	if shadow != "" {
+		text(shadow)
+	}
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:16])
 }
@@ -40,7 +43,7 @@ func violationID(v *ingest.Vehicle, kind Kind, start int64, subject string) stri
 // finish.
 func (e *Engine) begin(v *vehicle, kind Kind, s *span, subject string) *Violation {
 	e.touched(v)
-	o := &Violation{ID: violationID(&v.id, kind, s.start, subject), Kind: kind, Plate: v.id.Plate(), Color: v.id.Color,
+	o := &Violation{ID: violationID(&v.id, kind, s.start, subject, e.whole.shadow), Shadow: e.whole.shadow, Kind: kind, Plate: v.id.Plate(), Color: v.id.Color,
 		Class: v.class.String(), Start: Time(s.start), RuleVersion: e.snap.RuleVersion, Notes: []string{}, Detail: map[string]any{}}
 	if r := e.snap.register[v.id]; r != nil {
 		if r.Operator != "" {
@@ -75,6 +78,9 @@ func (e *Engine) finish(o *Violation, state State, s *span, at tally, notes []st
 
 // emit hands a record out. Of several records of one violation at one event only the last counts.
 func (e *Engine) emit(o *Violation) {
+	if e.whole.records != nil && !e.whole.records[o.Kind] && !e.closing { // a shadow
+		return
+	}
 	o.Version = e.version
 	if e.trace != nil {
 		e.trace.hand(o)

@@ -13,7 +13,8 @@ import (
 
 // Engine finds violations in events.
 type Engine struct {
-	snap  *Snapshot
+	whole *Snapshot
+	snap  *Snapshot // whole with the settings of the vehicle that is judged: see turnTo
 	store store
 
 	sides        []side
@@ -31,27 +32,30 @@ type Engine struct {
 	stats Stats
 
 	// What follows is used within a call and kept for its room.
-	spikeWindow int64 // ms
-	slots       []uint32
-	hashes      []uint64
-	fixes       []fix
-	released    fix // was held, is judged
-	moment      moment
-	out         []Violation
-	mark        int // where the records of the current event begin in out
-	version     uint64
-	rebased     []Violation // closed by a new snapshot, not yet handed out
-	bounds      []bound
-	later       []bound
-	passing     passing
-	near        []int32
-	changes     []driverChange
-	gapFrom     int64 // since when the gap that leads to the fix is taken for standing
+	slots    []uint32
+	hashes   []uint64
+	fixes    []fix
+	released fix // was held, is judged
+	moment   moment
+	out      []Violation
+	mark     int // where the records of the current event begin in out
+	version  uint64
+	rebased  []Violation // closed by a new snapshot, not yet handed out
+	bounds   []bound
+	later    []bound
+	passing  passing
+	near     []int32
+	changes  []driverChange
+	gapFrom  int64 // since when the gap that leads to the fix is taken for standing
 
 	conflicts map[string][]stationConflict // by station: of vehicles with their weighings there
 	late      []uint32                     // slots of vehicles to be judged again
 	unread    map[string]*unreadAt         // by station that fences lead round: weighings whose plate could not be read
 	evaded    map[string][]evasionAt       // by station: evasions that may still be taken back
+
+	shadows  []*Engine     // in the order of their names; see shadow.go
+	closing  bool          // what is closed was recorded, though it is recorded no more
+	recorded map[Kind]bool // while a state is read: the kinds that who wrote it recorded; nil: all
 
 	warnings      []Warning
 	visits        []Visit
@@ -83,23 +87,23 @@ type Stats struct {
 func New(snap *Snapshot) *Engine {
 	e := &Engine{store: newStore(), driverByCard: map[Driver]uint32{}, sumsOf: map[uint32]*dutySums{}, crowd: map[crowdCell][]*vehicle{}}
 	e.use(snap)
+	e.useShadows()
 	return e
 }
 
 func (e *Engine) use(snap *Snapshot) {
-	before := e.snap
-	e.snap = snap
+	before := e.whole
+	e.whole, e.snap = snap, snap
 	e.watchStations(before)
-	e.spikeWindow = int64(snap.Settings.Speeding.SpikeWindowS) * 1000
 }
 
 // Use makes the engine go on with another snapshot. Violations that this ends come out of the next call of Process or
 // Finish. It costs time by the number of side records, not of vehicles.
 func (e *Engine) Use(snap *Snapshot) {
-	if snap == e.snap {
+	if snap == e.whole {
 		return
 	}
-	old := e.snap
+	old := e.whole
 	e.use(snap)
 	e.out, e.mark, e.visits = e.out[:0], 0, e.visits[:0]
 	for i := range e.sides {
@@ -109,14 +113,17 @@ func (e *Engine) Use(snap *Snapshot) {
 		}
 		v := sd.owner
 		e.resolve(v)
-		for r := range rules {
-			if rules[r].rebase != nil {
-				rules[r].rebase(e, v, sd, old)
+		e.turnTo(v)
+		for _, r := range snap.rules {
+			if r.rebase != nil {
+				r.rebase(e, v, sd, old)
 			}
 		}
+		e.closeSwitchedOff(v, sd, old.records)
 		e.tidy(v)
 	}
 	e.keepRebased()
+	e.useShadows()
 }
 
 // keepRebased keeps what Use and LoadState closed for the next call.
@@ -141,7 +148,7 @@ func (e *Engine) takeRebased(version uint64) {
 }
 
 // Snapshot returns the snapshot in use.
-func (e *Engine) Snapshot() *Snapshot { return e.snap }
+func (e *Engine) Snapshot() *Snapshot { return e.whole }
 
 // Vehicles returns the number of vehicles that the engine has state of.
 func (e *Engine) Vehicles() int { return e.store.count }
@@ -164,11 +171,13 @@ const maxBatch = 256
 func (e *Engine) Process(events []ingest.Event, first uint64) []Violation {
 	e.out, e.segments = e.out[:0], e.segments[:0]
 	e.takeRebased(first)
+	all, begin := events, first
 	for len(events) > 0 {
 		n := min(len(events), maxBatch)
 		e.processBatch(events[:n], first)
 		events, first = events[n:], first+uint64(n)
 	}
+	e.shadowsProcess(all, begin)
 	return e.out
 }
 
@@ -200,16 +209,15 @@ func (e *Engine) processBatch(events []ingest.Event, first uint64) {
 }
 
 func (e *Engine) apply(v *vehicle, ev *ingest.Event) {
-	if v.generation != e.snap.generation {
-		e.resolve(v)
-	}
+	e.turnTo(v)
 	e.advance(ev)
-	if !e.frozen {
+	if !e.frozen && e.whole.shadow == "" {
 		e.order(v, ev)
 	}
 	if e.trace != nil {
 		e.trace.event(ev)
 	}
+	e.turnTo(v) // others may have been woken
 	switch ev.Kind {
 	case ingest.KindPosition:
 		e.hear(v, ev)
@@ -238,16 +246,16 @@ func (e *Engine) apply(v *vehicle, ev *ingest.Event) {
 		if !e.admitWeighing(v, ev) {
 			return
 		}
-		for i := range rules {
-			if rules[i].weighing != nil {
-				rules[i].weighing(e, v, ev)
+		for i := range e.snap.rules {
+			if e.snap.rules[i].weighing != nil {
+				e.snap.rules[i].weighing(e, v, ev)
 			}
 		}
 	case ingest.KindSafety:
 		e.stats.Safety++
-		for i := range rules {
-			if rules[i].safety != nil {
-				rules[i].safety(e, v, ev)
+		for i := range e.snap.rules {
+			if e.snap.rules[i].safety != nil {
+				e.snap.rules[i].safety(e, v, ev)
 			}
 		}
 		e.tidy(v)
@@ -262,9 +270,9 @@ func (e *Engine) hear(v *vehicle, ev *ingest.Event) {
 	if ev.Time > ev.Received+e.snap.gate.future || ev.Time < v.heard {
 		return
 	}
-	for i := range rules {
-		if rules[i].position != nil {
-			rules[i].position(e, v, ev)
+	for i := range e.snap.rules {
+		if e.snap.rules[i].position != nil {
+			e.snap.rules[i].position(e, v, ev)
 		}
 	}
 	if ev.Time > v.heard { // of several at one time the first
@@ -275,6 +283,15 @@ func (e *Engine) hear(v *vehicle, ev *ingest.Event) {
 		alarm |= v.alarm
 	}
 	v.heard, v.alarm, v.status = ev.Time, alarm, ev.Position.Status
+}
+
+// turnTo makes a vehicle the one that is judged: by the settings of its class. It must be called before anything is asked of
+// another vehicle than the last.
+func (e *Engine) turnTo(v *vehicle) {
+	if v.generation != e.whole.generation {
+		e.resolve(v)
+	}
+	e.snap = e.whole.of[v.class]
 }
 
 // resolve looks up in the snapshot what the hot path needs of the vehicle's record.
@@ -307,9 +324,7 @@ func (e *Engine) finishAt(version uint64, close bool, clock int64) []Violation {
 	e.takeRebased(version)
 	for slot := range e.store.count {
 		v := e.store.at(uint32(slot))
-		if v.generation != e.snap.generation {
-			e.resolve(v)
-		}
+		e.turnTo(v)
 		e.version, e.mark = version, len(e.out)
 		e.flush(v)
 	}
@@ -319,6 +334,7 @@ func (e *Engine) finishAt(version uint64, close bool, clock int64) []Violation {
 		e.trace.ending()
 	}
 	e.endAll(version, close)
+	e.shadowsFinish(version, close, clock)
 	return e.out
 }
 
@@ -330,9 +346,10 @@ func (e *Engine) endAll(version uint64, close bool) {
 		if v.side == 0 {
 			continue
 		}
-		for i := range rules {
-			if rules[i].end != nil && v.side != 0 {
-				rules[i].end(e, v, close)
+		e.turnTo(v)
+		for i := range e.snap.rules {
+			if e.snap.rules[i].end != nil && v.side != 0 {
+				e.snap.rules[i].end(e, v, close)
 			}
 		}
 	}

@@ -108,6 +108,9 @@ func Explain(snap *Snapshot, events []ingest.Event, o ExplainOptions) *Findings 
 	e := New(snap)
 	sortByTime(events)
 	e.trace = newTracer(events)
+	for _, sh := range e.shadows { // each sees the events by itself
+		sh.trace = newTracer(events)
+	}
 	list := e.replay(events, o.Close, o.Clock)
 	if o.ID != "" {
 		list = slices.DeleteFunc(list, func(v Violation) bool { return v.ID != o.ID })
@@ -132,10 +135,12 @@ func (f *Findings) Violation(id string) *Violation {
 // Same returns the record of an id with an evidence hash, in the last state in which it was handed out with it; nil: there is none. What is open
 // is handed out with more fixes when it closes.
 func (f *Findings) Same(id, evidence string) *Violation {
-	list := f.engine.trace.handed[id]
-	for i := len(list) - 1; i >= 0; i-- {
-		if list[i].v.EvidenceHash == evidence {
-			return &list[i].v
+	for _, e := range append([]*Engine{f.engine}, f.engine.shadows...) {
+		list := e.trace.handed[id]
+		for i := len(list) - 1; i >= 0; i-- {
+			if list[i].v.EvidenceHash == evidence {
+				return &list[i].v
+			}
 		}
 	}
 	return nil
@@ -144,7 +149,13 @@ func (f *Findings) Same(id, evidence string) *Violation {
 // Explanation explains one of Violations. A record that these events do not give again, because events, places or rules have
 // changed, is explained as far as it says itself what it was made of, and by what the vehicle reported.
 func (f *Findings) Explanation(o *Violation) *Explanation {
-	x := &explainer{e: f.engine, s: f.engine.snap, t: f.engine.trace, o: o, options: f.options, handed: f.engine.trace.handed[o.ID]}
+	e := f.engine
+	for _, sh := range f.engine.shadows {
+		if sh.whole.shadow == o.Shadow {
+			e = sh
+		}
+	}
+	x := &explainer{e: e, s: e.whole, t: e.trace, o: o, options: f.options, handed: e.trace.handed[o.ID]}
 	x.id, _ = ingest.NewVehicle(o.Plate, o.Color) // a record has a vehicle
 	if slot, ok := x.e.store.find(&x.id, x.id.Hash()); ok {
 		x.v = x.e.store.at(slot)
@@ -152,6 +163,8 @@ func (f *Findings) Explanation(o *Violation) *Explanation {
 		x.v = &vehicle{id: x.id}
 		x.e.resolve(x.v)
 	}
+	x.e.turnTo(x.v) // the numbers are those of its class
+	x.s = x.e.snap
 	x.tr = x.t.of(x.id)
 	x.start = int64(o.Start)
 	x.end = x.start + o.DurationS*1000

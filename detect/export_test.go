@@ -1,6 +1,8 @@
 package detect
 
-import "lushao/ingest"
+import (
+	"lushao/ingest"
+)
 
 // NewFrozen makes an engine as Replay has one: its clock stands still until FinishAt.
 func NewFrozen(snap *Snapshot) *Engine {
@@ -34,3 +36,20 @@ var (
 	BasisText = basisText
 	NoteText  = noteText
 )
+
+// InOrder sorts events as Replay does.
+func InOrder(events []ingest.Event) {
+	sortByTime(events)
+}
+
+// WithGeneration is the snapshot under another number.
+func WithGeneration(s *Snapshot, n uint32) *Snapshot {
+	o := *s
+	o.generation = n
+	for c := range o.of {
+		own := *s.of[c]
+		own.generation = n
+		o.of[c] = &own
+	}
+	return &o
+}

@@ -62,7 +62,9 @@ func (g *gateLimits) stateless(e *ingest.Event) Quality {
 }
 
 // CheckPosition makes the gate's tests that need no other position: what an archive can say of a position by itself.
-func (s *Snapshot) CheckPosition(e *ingest.Event) Quality { return s.gate.stateless(e) }
+func (s *Snapshot) CheckPosition(e *ingest.Event) Quality {
+	return s.forVehicle(&e.Vehicle).gate.stateless(e)
+}
 
 // near reports whether the way between two places and times is possible on a road.
 func (g *gateLimits) near(a, b *fix) bool {

@@ -212,6 +212,10 @@ func (e *Engine) standAt(version uint64, clock int64) []Violation {
 	e.version, e.mark = version, len(e.out)
 	e.fire(clock)
 	e.endAll(version, false)
+	for _, sh := range e.shadows {
+		sh.frozen = e.frozen
+		e.out = append(e.out, sh.standAt(version, clock)...)
+	}
 	return e.out
 }
 

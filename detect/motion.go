@@ -31,7 +31,7 @@ func (e *Engine) step(v *vehicle, f *fix, broken bool) {
 	s := e.snap
 	if v.held.time != 0 {
 		h := e.release(v)
-		spike := !broken && speedKnown(f.speed) && f.time-h.time <= e.spikeWindow && int(h.speed) > int(f.speed)+int(s.spike) && e.maySpike(v, h)
+		spike := !broken && speedKnown(f.speed) && f.time-h.time <= e.snap.spikeWindow && int(h.speed) > int(f.speed)+int(s.spike) && e.maySpike(v, h)
 		lone := !broken && speedKnown(f.speed) && f.speed < s.moving && e.mayBeLone(v, h)
 		e.judge(v, h, spike, lone, false)
 	}
@@ -63,7 +63,7 @@ func speedKnown(speed uint16) bool { return speed != ingest.NoSpeed }
 // maySpike reports whether a fix is far faster than the one before it.
 func (e *Engine) maySpike(v *vehicle, f *fix) bool {
 	p := &v.judged
-	return p.time != 0 && speedKnown(p.speed) && speedKnown(f.speed) && f.time-p.time <= e.spikeWindow &&
+	return p.time != 0 && speedKnown(p.speed) && speedKnown(f.speed) && f.time-p.time <= e.snap.spikeWindow &&
 		int(f.speed) > int(p.speed)+int(e.snap.spike)
 }
 
@@ -117,9 +117,9 @@ func (e *Engine) judge(v *vehicle, f *fix, spike, lone, broken bool) {
 	if v.side != 0 {
 		e.sides[v.side-1].extend(f, m.segment)
 	}
-	for i := range rules {
-		if rules[i].fix != nil {
-			rules[i].fix(e, m)
+	for i := range e.snap.rules {
+		if e.snap.rules[i].fix != nil {
+			e.snap.rules[i].fix(e, m)
 		}
 	}
 	v.judged = *f

@@ -495,13 +495,13 @@ func fatigueEnd(e *Engine, v *vehicle, close bool) {
 	}
 }
 
-// fatigueRebase ends what the new settings or the vehicle's new class do not know.
+// fatigueRebase ends what is not the vehicle's new class's.
 func fatigueRebase(e *Engine, v *vehicle, sd *side, _ *Snapshot) {
 	s := &e.snap.driving
 	if len(sd.fatigue) > 0 {
 		e.endFatigue(v, func(c *fatigueCase) bool {
 			k := &s.of[c.kind]
-			return !k.enabled || !k.classes.Has(v.class) || !s.classes.Has(v.class)
+			return !k.classes.Has(v.class) || !s.classes.Has(v.class)
 		}, true)
 	}
 }

@@ -204,6 +204,8 @@ func nightDrivingRebase(e *Engine, v *vehicle, sd *side, _ *Snapshot) {
 		if r.open {
 			e.recordNight(v, r, StateRetracted, r.span.held, noteLatePaper)
 		}
+	case !e.snap.enabled[KindNightDriving]: // closeSwitchedOff
+		return
 	case e.nightWindow(v, r.span.start) == 0:
 		e.endNight(v, r, r.span.held)
 	default:

@@ -222,9 +222,8 @@ func crowded(list []stationConflict, within int64, most int) bool {
 
 // blameStation says whose fault a conflict is.
 func (e *Engine) blameStation(o *stationConflict, station string, fault bool) {
-	if o.v.generation != e.snap.generation {
-		e.resolve(o.v)
-	}
+	defer func(was *Snapshot) { e.snap = was }(e.snap) // who asked goes on
+	e.turnTo(o.v)
 	sd := &e.sides[o.v.side-1]
 	i := slices.IndexFunc(sd.conflicts, func(c conflictCase) bool {
 		return c.listed && c.time == o.time && c.station == station && c.record == o.record

@@ -118,6 +118,9 @@ func (e *Engine) foresee(events []ingest.Event) {
 		sd.waybills = slices.DeleteFunc(sd.waybills, func(o waybill) bool { return o.number == w.Number })
 		sd.waybills = append(sd.waybills, waybill{number: w.Number, start: w.Start, end: w.End, route: w.Route})
 	}
+	for _, sh := range e.shadows {
+		sh.foresee(events)
+	}
 }
 
 const weekMs = 7 * dayMs

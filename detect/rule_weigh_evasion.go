@@ -184,7 +184,7 @@ func (e *Engine) retractEvasions(v *vehicle, station string, at int64, note stri
 
 // excuse takes back what a record disproves whose plate could not be read.
 func (e *Engine) excuse(station string, at int64) {
-	near := int64(e.snap.Settings.WeighEvasion.RecordS) * 1000
+	near := int64(e.whole.Settings.WeighEvasion.RecordS) * 1000
 	for { // what is taken back leaves the list
 		list := e.evaded[station]
 		i := firstEvasion(list, at-near)
@@ -192,9 +192,7 @@ func (e *Engine) excuse(station string, at int64) {
 			return
 		}
 		v := list[i].v
-		if v.generation != e.snap.generation {
-			e.resolve(v)
-		}
+		e.turnTo(v)
 		e.retractEvasions(v, station, at, noteUnread)
 		e.tidy(v)
 	}

@@ -156,14 +156,19 @@ type DriverLimits struct {
 
 // DriverLimits returns them; what is switched off is beyond reach.
 func (s *Snapshot) DriverLimits() DriverLimits {
-	d := &s.driving
-	of := func(k fatigueKind) int64 {
-		if !d.of[k].enabled {
-			return math.MaxInt64
+	out := DriverLimits{Stretch: math.MaxInt64, Night: math.MaxInt64, Daily: math.MaxInt64, Weekly: math.MaxInt64, Rest: s.driving.rest,
+		DailyWindow: s.driving.of[fatigueDaily].window, WeeklyWindow: s.driving.of[fatigueWeekly].window, NightFrom: int(s.driving.night.from), NightTo: int(s.driving.night.to)}
+	for _, o := range s.of {
+		least := func(limit *int64, k fatigueKind) {
+			if of := &o.driving.of[k]; of.enabled {
+				*limit = min(*limit, of.limit)
+			}
 		}
-		return d.of[k].limit
+		least(&out.Stretch, fatigueContinuous)
+		least(&out.Stretch, fatigueSevere)
+		least(&out.Night, fatigueNight)
+		least(&out.Daily, fatigueDaily)
+		least(&out.Weekly, fatigueWeekly)
 	}
-	return DriverLimits{Stretch: min(of(fatigueContinuous), of(fatigueSevere)), Night: of(fatigueNight), Daily: of(fatigueDaily), Weekly: of(fatigueWeekly), Rest: d.rest,
-		DailyWindow: int64(s.Settings.FatigueDaily.WindowS) * 1000, WeeklyWindow: int64(s.Settings.FatigueWeekly.WindowS) * 1000,
-		NightFrom: int(d.night.from), NightTo: int(d.night.to)}
+	return out
 }

@@ -1,16 +1,12 @@
 package detect
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"math"
-
-	"go.yaml.in/yaml/v3"
+	"strings"
 )
 
 // ruleBook names the rule book that the code implements; it is part of every violation's rule_version.
@@ -60,6 +56,11 @@ type Settings struct {
 	TerminalAlarm  AlarmSettings     `yaml:"terminal_alarm"`
 	DriverBehavior SafetySettings    `yaml:"driver_behavior"`
 	CollisionRisk  SafetySettings    `yaml:"collision_risk"`
+
+	// Classes are the whole settings of each class that has some of its own, by name.
+	Classes map[string]*Settings `yaml:"-" json:",omitempty"`
+	// Shadows are tried beside what is in force, in the order of their names; see shadow.go.
+	Shadows []ShadowSettings `yaml:"-" json:"-"`
 }
 
 // GateSettings say when a position is a fix.
@@ -284,27 +285,46 @@ func DefaultSettings() Settings {
 	return s
 }
 
-// ParseSettings reads rules.yaml: what it names replaces the default. An unknown name or a bad value is an error with its
-// line.
-func ParseSettings(b []byte) (*Settings, error) {
-	s := DefaultSettings()
-	dec := yaml.NewDecoder(bytes.NewReader(b))
-	dec.KnownFields(true)
-	if err := dec.Decode(&s); err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("rules: %w", err)
+// Validate names every setting that can't be used; the error is SettingProblems.
+func (s *Settings) Validate() error {
+	if p := s.problems(); len(p) > 0 {
+		p.sort()
+		return p
 	}
-	if err := s.Validate(); err != nil {
-		return nil, err
-	}
-	return &s, nil
+	return nil
 }
 
-// Validate names every setting that can't be used.
-func (s *Settings) Validate() error {
-	var errs []error
+// problems are those of all numbers, also by class and of shadows.
+func (s *Settings) problems() SettingProblems {
+	out := s.ownProblems()
+	same := map[string]bool{}
+	for _, p := range out {
+		same[p.Error()] = true
+	}
+	add := func(prefix string, of *Settings) {
+		for _, p := range of.problems() {
+			if !same[p.Error()] { // else it is not its own
+				out = append(out, &SettingProblem{Path: prefix + p.Path, Text: p.Text})
+			}
+		}
+	}
+	for _, c := range classNames {
+		if own := s.Classes[c]; own != nil {
+			add("classes."+c+".", own)
+		}
+	}
+	for i := range s.Shadows {
+		add("shadow."+s.Shadows[i].Name+".", &s.Shadows[i].Settings)
+	}
+	return out
+}
+
+// ownProblems are those of the numbers themselves.
+func (s *Settings) ownProblems() (errs SettingProblems) {
 	check := func(ok bool, format string, args ...any) {
 		if !ok {
-			errs = append(errs, fmt.Errorf("rules: "+format, args...))
+			path, text, _ := strings.Cut(fmt.Sprintf(format, args...), ": ")
+			errs = append(errs, &SettingProblem{Path: path, Text: text})
 		}
 	}
 	// Speeds travel in 0.1 km/h: a finer number would be judged by something else than what the file says.
@@ -333,7 +353,8 @@ func (s *Settings) Validate() error {
 	seconds("speeding.spike_window_s", s.Speeding.SpikeWindowS)
 	for c, v := range s.Speeding.ClassCap {
 		class, ok := ParseClass(c)
-		check(ok && class != ClassHazmat, "speeding.class_cap_kmh: %q is no class, or hazmat, which has hazmat_cap_kmh", c)
+		check(ok, "speeding.class_cap_kmh: %s", noClass(c))
+		check(!ok || class != ClassHazmat, "speeding.class_cap_kmh.%s: hazmat has hazmat_cap_kmh, by road", c)
 		speed("speeding.class_cap_kmh."+c, v)
 	}
 	speed("speeding.hazmat_cap_kmh.expressway", s.Speeding.HazmatCap.Expressway)
@@ -365,14 +386,14 @@ func (s *Settings) Validate() error {
 	metres("section_speeding.off_line_m", s.SectionSpeeding.OffLine)
 	seconds("driving.gap_s", s.Driving.GapS)
 	seconds("driving.rest_s", s.Driving.RestS)
-	check(s.Driving.RestS > 0, "driving.rest_s: %d; greater than 0", s.Driving.RestS)
+	check(s.Driving.RestS != 0, "driving.rest_s: 0; greater than 0")
 	seconds("driving.card_window_s", s.Driving.CardWindowS)
 	speed("driving.gap_speed_kmh", s.Driving.GapSpeed)
 	check(s.Driving.GapSpeed >= 1, "driving.gap_speed_kmh: %v; 1 km/h or more", s.Driving.GapSpeed)
 	classes := func(name string, list []string) {
 		for _, c := range list {
 			_, ok := ParseClass(c)
-			check(ok, "%s: %q is no class", name, c)
+			check(ok, "%s: %s", name, noClass(c))
 		}
 	}
 	classes("driving.classes", s.Driving.Classes)
@@ -398,7 +419,7 @@ func (s *Settings) Validate() error {
 	seconds("night_driving.stop_s", s.NightDriving.StopS)
 	for c, w := range s.NightDriving.Windows {
 		_, ok := ParseClass(c)
-		check(ok, "night_driving.windows: %q is no class", c)
+		check(ok, "night_driving.windows: %s", noClass(c))
 		for name, v := range map[string]string{"from": w.From, "to": w.To} {
 			_, err := parseClock(v)
 			check(err == nil, "night_driving.windows.%s.%s: %q; hh:mm", c, name, v)
@@ -406,15 +427,17 @@ func (s *Settings) Validate() error {
 	}
 	for name, table := range map[string]map[int]int{"truck_kg": s.Overload.Truck, "combination_kg": s.Overload.Combination} {
 		for axles, kg := range table {
-			check(axles >= 2 && axles <= 6, "overload.%s: %d axles; from 2 to 6, 6 standing for 6 and more", name, axles)
+			check(axles >= 2 && axles <= 6, "overload.%s.%d: %[2]d axles; from 2 to 6, 6 standing for 6 and more", name, axles)
 			check(kg > 0 && kg <= 1_000_000, "overload.%s.%d: %d kg; from 1 to 1000000", name, axles, kg)
 		}
 	}
-	check(s.Overload.SingleDriveAxle > 0, "overload.six_axles_single_drive_kg: %d; greater than 0", s.Overload.SingleDriveAxle)
+	check(s.Overload.SingleDriveAxle > 0 && s.Overload.SingleDriveAxle <= 1_000_000, "overload.six_axles_single_drive_kg: %d kg; from 1 to 1000000", s.Overload.SingleDriveAxle)
 	for name, v := range map[string]float64{"dynamic_tolerance_pct": s.Overload.DynamicPct, "static_tolerance_pct": s.Overload.StaticPct} {
 		check(v >= 0 && v <= 100, "overload.%s: %v; from 0 to 100", name, v)
 	}
-	check(s.Overload.FineFreeKg >= 0 && s.Overload.FinePerTonne >= 0 && s.Overload.FineMax >= 0, "overload: fines must not be negative")
+	for name, v := range map[string]int{"fine_free_kg": s.Overload.FineFreeKg, "fine_per_1000_kg_cny": s.Overload.FinePerTonne, "fine_max_cny": s.Overload.FineMax} {
+		check(v >= 0 && v <= 1_000_000_000, "overload.%s: %d; from 0 to 1000000000", name, v)
+	}
 	check(s.HundredTonne.LimitKg > 0 && s.HundredTonne.LimitKg <= 1_000_000, "hundred_tonne.limit_kg: %d kg; from 1 to 1000000", s.HundredTonne.LimitKg)
 	for _, mm := range []struct {
 		name string
@@ -433,7 +456,7 @@ func (s *Settings) Validate() error {
 	check(s.Oversize.HeightToleranceMm >= 0 && s.Oversize.HeightToleranceMm <= 10_000, "oversize.height_tolerance_mm: %d; from 0 to 10000", s.Oversize.HeightToleranceMm)
 	s.validateMonitoring(check)
 	s.validateAlarms(seconds)
-	return errors.Join(errs...)
+	return errs
 }
 
 func tenths(v float64) bool { return math.Abs(v*10-math.Round(v*10)) < 1e-9 }

@@ -60,7 +60,7 @@ func (s *Settings) defaultMonitoring() {
 func (s *Settings) validateMonitoring(check func(ok bool, format string, args ...any)) {
 	for _, c := range s.Monitoring.Classes {
 		_, ok := ParseClass(c)
-		check(ok, "monitoring.classes: %q is no class", c)
+		check(ok, "monitoring.classes: %s", noClass(c))
 	}
 	for name, v := range map[string]int{"gone_dark.silent_s": s.GoneDark.SilentS, "offline_displacement.silent_s": s.OfflineDisplacement.SilentS,
 		"offline_displacement.decide_s": s.OfflineDisplacement.DecideS, "frozen_position.sustained_s": s.FrozenPosition.SustainedS,

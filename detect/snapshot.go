@@ -43,14 +43,24 @@ type Snapshot struct {
 	sectionByID map[string]int32
 	gates       *gateCells // nil: no sections
 
-	gate     gateLimits
-	moving   uint16 // 0.1 km/h
-	night    hours
-	driving  drivingRules
-	resting  nightRules
-	spike    uint16             // 0.1 km/h
-	classCap [classCount]uint32 // 0.01 km/h; 0 none
-	hazmat   struct{ expressway, other, unknown uint32 }
+	// of is the same snapshot with the settings of each class, itself where a class has none of its own: the rules see nothing
+	// else of settings by class. Only the snapshot that Compile returns has it.
+	of      [classCount]*Snapshot
+	rules   []rule        // that see the events, in their order
+	enabled map[Kind]bool // by the settings; a kind without a switch is
+	shadows []*Snapshot   // in the order of their names
+	shadow  string        // name of the shadow that this is of; "": none
+	records map[Kind]bool // the kinds that a shadow records; nil: all
+
+	gate        gateLimits
+	moving      uint16 // 0.1 km/h
+	night       hours
+	driving     drivingRules
+	resting     nightRules
+	spike       uint16             // 0.1 km/h
+	spikeWindow int64              // ms
+	classCap    [classCount]uint32 // 0.01 km/h; 0 none
+	hazmat      struct{ expressway, other, unknown uint32 }
 
 	monitored              ClassSet
 	evaders                ClassSet        // by whom going round a station is evasion
@@ -108,7 +118,7 @@ func Compile(data *ReferenceData, settings Settings, digest string, generation u
 	s := &Snapshot{Settings: settings, RuleVersion: settings.Version(), Digest: digest, generation: generation,
 		register: make(map[ingest.Vehicle]*VehicleRecord, len(data.Vehicles)), operators: map[string]*Operator{},
 		stations: map[string]*Station{}, permits: map[ingest.Vehicle][]*Permit{}, bypassed: map[string]bool{},
-		filings: map[ingest.Vehicle][]*Filing{}, waybills: map[ingest.Vehicle][]*WaybillRecord{}, routes: map[string]*route{}, sectionByID: map[string]int32{}}
+		filings: map[ingest.Vehicle][]*Filing{}, waybills: map[ingest.Vehicle][]*WaybillRecord{}, rules: rules, routes: map[string]*route{}, sectionByID: map[string]int32{}}
 	for i := range data.Vehicles {
 		if i%yieldEvery == 0 {
 			runtime.Gosched()
@@ -138,6 +148,8 @@ func Compile(data *ReferenceData, settings Settings, digest string, generation u
 		return nil, err
 	}
 	s.compileSettings()
+	s.compileClasses()
+	s.compileShadows()
 	return s, nil
 }
 
@@ -263,6 +275,13 @@ func (s *Snapshot) compileSettings() {
 	s.night.from, _ = parseClock(s.Settings.Night.From) // Validate has seen them
 	s.night.to, _ = parseClock(s.Settings.Night.To)
 	s.driving, s.resting = compileDriving(&s.Settings, s.night), compileNightDriving(&s.Settings)
+	s.enabled = make(map[Kind]bool, len(rules))
+	for i := range rules {
+		on := s.Settings.switchOf(rules[i].kind)
+		s.enabled[rules[i].kind] = on == nil || *on
+	}
+	s.spikeWindow = int64(s.Settings.Speeding.SpikeWindowS) * 1000
+	s.classCap, s.monitored = [classCount]uint32{}, 0
 	for name, kmh := range s.Settings.Speeding.ClassCap {
 		c, _ := ParseClass(name)
 		s.classCap[c] = hundredth(kmh)
@@ -276,6 +295,40 @@ func (s *Snapshot) compileSettings() {
 	s.darkSpeed, s.frozenSpeed = tenth(s.Settings.GoneDark.MinSpeed), tenth(s.Settings.FrozenPosition.MinSpeed)
 	s.frozenPlace, s.frozenMileage = micro(s.Settings.FrozenPosition.Place), uint32(tenth(s.Settings.FrozenPosition.MileageKm))
 	s.hazmat.expressway, s.hazmat.other, s.hazmat.unknown = hundredth(h.Expressway), hundredth(h.Other), hundredth(h.Unknown)
+}
+
+// compileClasses makes the snapshot of each class that has settings of its own.
+func (s *Snapshot) compileClasses() {
+	keep := s.driving.keep
+	for c := range s.of {
+		s.of[c] = s
+		set := s.Settings.Classes[Class(c).String()]
+		if set == nil {
+			continue
+		}
+		own := *s
+		own.Settings, own.of = *set, [classCount]*Snapshot{}
+		own.compileSettings()
+		s.of[c] = &own
+		keep = max(keep, own.driving.keep)
+	}
+	// A driver's sums go with him from class to class: they are kept for as long as any class asks.
+	s.driving.keep = keep
+	for _, o := range s.of {
+		o.driving.keep = keep
+	}
+}
+
+// forVehicle returns the snapshot with the settings of a vehicle's class, for those who have not the engine's state of it.
+func (s *Snapshot) forVehicle(id *ingest.Vehicle) *Snapshot {
+	if len(s.Settings.Classes) == 0 {
+		return s
+	}
+	class := ClassOther
+	if r := s.register[*id]; r != nil {
+		class = r.Class
+	}
+	return s.of[class]
 }
 
 // Vehicles returns the number of vehicles in the register, Fences that of the fences.

@@ -22,7 +22,9 @@ const unreadKeepMs = backfillKeepMs
 
 // nobody applies an event without a vehicle.
 func (e *Engine) nobody(ev *ingest.Event) {
+	e.snap = e.whole
 	e.advance(ev)
+	e.snap = e.whole // vehicles may have been woken
 	if !ev.Unread() {
 		e.stats.Other++
 		return
@@ -33,7 +35,7 @@ func (e *Engine) nobody(ev *ingest.Event) {
 	}
 	if u := e.unread[ev.Weighing.Station]; u != nil {
 		u.forget(e.clock - unreadKeepMs)
-		u.add(ev.Time, e.snap.unreadSpan())
+		u.add(ev.Time, e.whole.unreadSpan())
 	}
 	e.excuse(ev.Weighing.Station, ev.Time)
 }
@@ -87,17 +89,20 @@ func (e *Engine) maybeUnread(station string, from, to int64) bool {
 // watchStations remembers from now on what is unread at the stations that fences of the snapshot lead round; other stations nobody asks
 // about. What an engine without a snapshot before does not know is in no log.
 func (e *Engine) watchStations(before *Snapshot) {
+	if len(e.whole.bypassed)+len(e.unread) == 0 {
+		return
+	}
 	now := int64(0)
 	if before != nil {
-		now = e.clock + e.snap.gate.future + 1 // what came until now was before that
+		now = e.clock + e.whole.gate.future + 1 // what came until now was before that
 	}
-	watched := make(map[string]*unreadAt, len(e.snap.bypassed))
-	for station := range e.snap.bypassed {
+	watched := make(map[string]*unreadAt, len(e.whole.bypassed))
+	for station := range e.whole.bypassed {
 		u := e.unread[station]
 		if u == nil {
 			u = &unreadAt{since: now}
 		}
-		if before != nil && before.unreadSpan() > e.snap.unreadSpan() { // more was let go than such a question allows
+		if before != nil && before.unreadSpan() > e.whole.unreadSpan() { // more was let go than such a question allows
 			u.forget(now)
 		}
 		watched[station] = u
@@ -106,9 +111,9 @@ func (e *Engine) watchStations(before *Snapshot) {
 }
 
 func (e *Engine) writeUnread(w *stateWriter) {
-	w.u64(uint64(e.snap.unreadSpan()))
+	w.u64(uint64(e.whole.unreadSpan()))
 	w.u32(uint32(len(e.unread)))
-	for _, station := range e.snap.bypassedInOrder() {
+	for _, station := range e.whole.bypassedInOrder() {
 		u := e.unread[station]
 		w.text(station)
 		w.u64(uint64(u.since))
@@ -121,8 +126,8 @@ func (e *Engine) writeUnread(w *stateWriter) {
 
 // readUnread adds what writeUnread wrote, of the stations that are watched now; of those that were not then, nothing is known until now.
 func (e *Engine) readUnread(r *stateReader) {
-	now := e.clock + e.snap.gate.future + 1
-	span := e.snap.unreadSpan()
+	now := e.clock + e.whole.gate.future + 1
+	span := e.whole.unreadSpan()
 	coarse := int64(r.u64()) > span
 	there := map[string]bool{}
 	for n := r.count(); n > 0 && r.err == nil; n-- {

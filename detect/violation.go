@@ -76,6 +76,7 @@ type Violation struct {
 	Version  uint64       `json:"version"` // grows with the log; the highest is the record
 	State    State        `json:"state"`
 	Kind     Kind         `json:"kind"`
+	Shadow   string       `json:"shadow,omitempty"` // name of the shadow that found it; empty: it is in force
 	Plate    string       `json:"plate"`
 	Color    ingest.Color `json:"color"`
 	Class    string       `json:"class"`

@@ -39,6 +39,6 @@ func (e *Engine) warn(m *moment, d *duty, driver uint32, k fatigueKind, driven i
 		subject = e.drivers[driver-1].License
 	}
 	v := m.v
-	e.warnings = append(e.warnings, Warning{ID: violationID(&v.id, "ahead of "+fatigueNames[k], d.from, subject), Version: e.version, Kind: fatigueNames[k],
+	e.warnings = append(e.warnings, Warning{ID: violationID(&v.id, "ahead of "+fatigueNames[k], d.from, subject, ""), Version: e.version, Kind: fatigueNames[k],
 		Plate: v.id.Plate(), Color: v.id.Color, Start: Time(d.from), Measured: hundredthsOfHours(driven), Limit: hundredthsOfHours(of.limit), Unit: ptr("h")})
 }

@@ -21,11 +21,18 @@ import (
 
 func newCheck() *cobra.Command {
 	var f configFlags
+	var r rulesCheck
 	cmd := &cobra.Command{
-		Use:   "check --config FILE",
+		Use:   "check --config FILE | --rules FILE [--against FILE | --reference DIR]",
 		Short: "check the configuration, the reference data and the rules, and change nothing",
-		Args:  cobra.NoArgs,
+		Long: "Checks the configuration, the reference data and the rules, and changes nothing. With --rules it checks the settings of the rules in\n" +
+			"that file alone, and says in plain words what they alter: against another file (--against), the rules of a reference folder\n" +
+			"(--reference) or of the configuration (--config), else the rule book's own numbers.",
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if r.asked() {
+				return r.run(&f, cmd.OutOrStdout())
+			}
 			c, err := f.load()
 			if err != nil {
 				return err
@@ -34,6 +41,7 @@ func newCheck() *cobra.Command {
 		},
 	}
 	f.add(cmd)
+	r.add(cmd)
 	return cmd
 }
 
@@ -67,6 +75,10 @@ func check(c *Config, out io.Writer) error {
 	}
 	fmt.Fprintf(out, "reference data: good; %s: %d vehicles, %d fences\n", c.Reference.Dir, snap.Vehicles(), snap.Fences())
 	fmt.Fprintf(out, "rules: good; version %s\n", snap.RuleVersion)
+	for i := range settings.Shadows {
+		sh := &settings.Shadows[i]
+		fmt.Fprintf(out, "shadow %s: tries other settings of %s\n", sh.Name, kindList(sh.Kinds(settings)))
+	}
 	return nil
 }
 

@@ -20,6 +20,7 @@ type metrics struct {
 	droppedPrompts prometheus.Counter
 	warnings       *prometheus.CounterVec
 	violations     *prometheus.CounterVec
+	shadowed       *prometheus.CounterVec
 	visits         *prometheus.CounterVec
 	vehicles       *prometheus.GaugeVec
 	offset         *prometheus.GaugeVec
@@ -56,6 +57,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Help: "Limits of driving time that came near, by the kind of violation that is ahead; whether the driver was told is in the prompts."}, []string{"kind"}),
 		violations: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "lushao_detect_violation_records_total",
 			Help: "Records of violations written: opened, closed, retracted."}, []string{"kind", "state"}),
+		shadowed: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "lushao_detect_shadow_records_total",
+			Help: "Records of violations that shadows found, at most 8 shadows at a time."}, []string{"shadow", "kind", "state"}),
 		visits: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "lushao_detect_visit_records_total",
 			Help: "Records of visits written: open when the vehicle has entered, closed when it has left."}, []string{"state"}),
 		vehicles: gauge("lushao_detect_vehicles", "Vehicles that there is state of."),
@@ -69,7 +72,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	}
 	positions := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "lushao_detect_positions_total",
 		Help: "Positions by what the quality gate said of them."}, []string{"quality"})
-	reg.MustRegister(positions, m.stationFaults, m.warnings, m.violations, m.visits, m.batchTime, m.checkpointTime)
+	reg.MustRegister(positions, m.stationFaults, m.warnings, m.violations, m.shadowed, m.visits, m.batchTime, m.checkpointTime)
 	for _, q := range detect.Qualities() {
 		m.positions[q] = positions.WithLabelValues(q.String())
 	}

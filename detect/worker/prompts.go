@@ -66,11 +66,12 @@ func newPrompts(kinds []string, m *metrics) *prompts {
 	return &prompts{kinds: kinds, now: time.Now, metrics: m, queue: make(chan bus.KeyedMessage, maxPrompts)}
 }
 
-// put takes the prompts for violations that opened with the events, the first of which has the version first.
+// put takes the prompts for violations that opened with the events, the first of which has the version first. Of what a shadow finds
+// nobody is told.
 func (p *prompts) put(vs []detect.Violation, events []ingest.Event, first uint64) {
 	for i := range vs {
 		v := &vs[i]
-		if v.State == detect.StateOpen {
+		if v.State == detect.StateOpen && v.Shadow == "" {
 			p.tell(prompt{ID: v.ID, Plate: v.Plate, Color: v.Color, Kind: string(v.Kind), Violation: v}, v.Version-first, events)
 		}
 	}

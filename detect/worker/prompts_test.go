@@ -43,6 +43,9 @@ func TestWhichViolationsAreTold(t *testing.T) {
 	all = append(all, violation(0, detect.KindFenceEntry, detect.StateOpen), violation(0, detect.KindSpeeding, detect.StateClosed),
 		violation(0, detect.KindSpeeding, detect.StateRetracted), violation(0, detect.KindOverload, detect.StateOpen),
 		violation(99, detect.KindSpeeding, detect.StateOpen), violation(^uint64(0), detect.KindSpeeding, detect.StateOpen)) // of no event: a change of reference data
+	tried := violation(0, detect.KindSpeeding, detect.StateOpen)
+	tried.ID, tried.Shadow = "tried", "strict"
+	all = append(all, tried)
 	p := newPrompts([]string{"speeding", "fence_entry"}, newMetrics(prometheus.NewRegistry()))
 	p.now = func() time.Time { return now }
 	p.put(all, events, first)

@@ -170,21 +170,17 @@ func (r *Reference) use(data *detect.ReferenceData, info *reference.Info, settin
 		r.records.WithLabelValues("platforms").Set(float64(o.added))
 	}
 	r.log.Info("reference data in force", "dir", r.cfg.Dir, "vehicles", snap.Vehicles(), "of_platforms", o.added, "completed_by_platforms", o.filled,
-		"fences", snap.Fences(), "rules", snap.RuleVersion, "digest", o.digest[:12])
+		"fences", snap.Fences(), "rules", snap.RuleVersion, "shadows", snap.Shadows(), "digest", o.digest[:12])
 	return nil
 }
 
-// LoadRules reads a rules.yaml; a file that is absent means the defaults.
+// LoadRules reads a rules.yaml; a file that is absent means the defaults. The error names file and line of all that is wrong.
 func LoadRules(path string) (*detect.Settings, error) {
 	b, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("rules: %w", err)
 	}
-	s, err := detect.ParseSettings(b)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return s, nil
+	return detect.ParseSettingsFile(path, b)
 }
 
 // Run watches the directory until ctx ends.

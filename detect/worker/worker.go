@@ -239,7 +239,11 @@ func (p *partition) put(vs []detect.Violation) {
 			// Numbers are finite and texts are texts: this can't happen, and a silent loss would be the worst answer.
 			panic(err)
 		}
-		p.metrics.violations.WithLabelValues(string(v.Kind), string(v.State)).Inc()
+		if v.Shadow == "" {
+			p.metrics.violations.WithLabelValues(string(v.Kind), string(v.State)).Inc()
+		} else {
+			p.metrics.shadowed.WithLabelValues(v.Shadow, string(v.Kind), string(v.State)).Inc()
+		}
 		p.out = append(p.out, m)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -382,5 +383,60 @@ func TestUndecodableMessage(t *testing.T) {
 	if err := testutil.GatherAndCompare(reg, strings.NewReader("# HELP lushao_detect_undecodable_events_total Events of the log that can't be read.\n"+
 		"# TYPE lushao_detect_undecodable_events_total counter\nlushao_detect_undecodable_events_total 1\n"), "lushao_detect_undecodable_events_total"); err != nil {
 		t.Error(err)
+	}
+}
+
+// Changed rules come into force without a restart, for what is open too; broken ones do not, and are reported once with their lines.
+func TestRulesReload(t *testing.T) {
+	r := newRig(t)
+	var logged syncBuffer
+	reg, own := prometheus.NewRegistry(), prometheus.NewRegistry()
+	ref := r.reference(reg, slog.New(slog.NewTextHandler(&logged, nil)))
+	stop := r.run(ref, own)
+	r.send(fix(0, 85), fix(20, 85)) // over 80, not yet for 30 s
+	r.committed()
+
+	good := ref.Current()
+	r.write("rules.yaml", "speeding:\n  sustained_s: 20s\n  merge: 5\n")
+	ref.poll()
+	ref.poll()
+	if ref.Current() != good {
+		t.Error("bad rules are in force")
+	}
+	if s := logged.String(); strings.Count(s, "stays in force") != 1 || !strings.Contains(s, `rules.yaml:2:16: speeding.sustained_s`) || !strings.Contains(s, "rules.yaml:3:3: speeding.merge: unknown; did you mean merge_s?") {
+		t.Errorf("reported:\n%s", s)
+	}
+	if n := testutil.ToFloat64(ref.reloads.WithLabelValues("failed")); n != 1 {
+		t.Errorf("%v failures counted", n)
+	}
+	r.write("rules.yaml", "classes: {hazmat: {speeding: {sustained_s: 25}}}\nshadow: {lax: {speeding: {sustained_s: 300}}, stricter: {classes: {hazmat: {speeding: {sustained_s: 10}}}}}\n")
+	ref.poll()
+	byClass := ref.Current()
+	if byClass == good || byClass.RuleVersion == good.RuleVersion {
+		t.Fatalf("the mended rules are not in force:\n%s", logged.String())
+	}
+	r.send(fix(25, 85)) // sustained by the new number, not by the old one
+	r.committed()
+	r.write("rules.yaml", "speeding: {enabled: false}\n")
+	ref.poll()
+	r.send(fix(26, 85), fix(60, 85))
+	r.committed()
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	var found []detect.Violation
+	for _, v := range r.violations() {
+		if v.Shadow == "" {
+			found = append(found, v)
+		} else if v.Shadow != "stricter" {
+			t.Errorf("shadow %q found %+v", v.Shadow, v)
+		}
+	}
+	if len(found) != 2 || found[0].State != detect.StateOpen || found[0].RuleVersion != byClass.RuleVersion || found[0].DurationS != 25 ||
+		found[1].ID != found[0].ID || found[1].State != detect.StateClosed || found[1].RuleVersion != ref.Current().RuleVersion || !slices.Contains(found[1].Notes, "switched_off") {
+		t.Errorf("%+v", found)
+	}
+	if n := testutil.CollectAndCount(own, "lushao_detect_shadow_records_total"); n != 0 {
+		t.Errorf("the shadows that began within the run found %d kinds of records", n)
 	}
 }

@@ -5,6 +5,7 @@
 //	GET /v1/violations/{id}         one
 //	GET /v1/violations/{id}/track   what the vehicle reported around it
 //	GET /v1/violations/{id}/explanation why it is one, judged again, in Chinese and English
+//	GET /v1/shadows/{name}          what settings on trial find, beside what is in force
 //	GET /v1/visits                  stays of hazmat vehicles of other regions, latest first
 //	GET /v1/visits/{id}             one
 //	GET /v1/visits/{id}/track       the way that the vehicle drove
@@ -45,6 +46,7 @@ type Store interface {
 	ListViolations(ctx context.Context, f store.ViolationFilter) (store.Page, error)
 	Violation(ctx context.Context, id string) (*store.Record, error)
 	Track(ctx context.Context, f store.TrackFilter) (store.TrackPage, error)
+	CompareShadow(ctx context.Context, f store.ShadowFilter) (map[string]store.ShadowCounts, error)
 	ListVisits(ctx context.Context, f store.VisitFilter) (store.VisitPage, error)
 	Visit(ctx context.Context, id string) (*store.VisitRecord, error)
 	Colors(ctx context.Context, plate string) ([]store.Seen, error)
@@ -80,6 +82,7 @@ func New(cfg Config, s Store, log *slog.Logger, reg prometheus.Registerer) (*API
 		{"/v1/violations", a.listViolations},
 		{"/v1/violations/{id}", a.getViolation},
 		{"/v1/violations/{id}/track", a.getTrack},
+		{"/v1/shadows/{name}", a.compareShadow},
 		{"/v1/visits", a.listVisits},
 		{"/v1/visits/{id}", a.getVisit},
 		{"/v1/visits/{id}/track", a.getVisitTrack},

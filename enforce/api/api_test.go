@@ -32,6 +32,7 @@ type fakeStore struct {
 	record *store.Record
 	points store.TrackPage
 	visits store.VisitFilter
+	shadow store.ShadowFilter
 	visit  *store.VisitRecord
 	seen   []store.Seen
 	err    error
@@ -64,6 +65,11 @@ func (f *fakeStore) Violation(ctx context.Context, id string) (*store.Record, er
 func (f *fakeStore) Track(ctx context.Context, q store.TrackFilter) (store.TrackPage, error) {
 	f.track = q
 	return f.points, f.fail(ctx)
+}
+
+func (f *fakeStore) CompareShadow(ctx context.Context, q store.ShadowFilter) (map[string]store.ShadowCounts, error) {
+	f.shadow = q
+	return map[string]store.ShadowCounts{"speeding": {InForce: 3, Shadow: 5, Both: 4, OnlyInForce: 1, OnlyShadow: 1}}, f.fail(ctx)
 }
 
 func (f *fakeStore) ListVisits(ctx context.Context, q store.VisitFilter) (store.VisitPage, error) {
@@ -149,7 +155,7 @@ func TestFilterParameters(t *testing.T) {
 	f := &fakeStore{}
 	a := newAPI(t, DefaultConfig(), f)
 	q := "kind=speeding,overload&kind=fence_entry&plate=" + url.QueryEscape("晋E00001") + "&color=2&class=hazmat&operator=O17&region=140502&state=open&state=retracted" +
-		"&from=2026-05-01T08:00:00+08:00&to=2026-05-02&band=" + url.QueryEscape("<10") + ",20-50&station=S1&fence=F1&min_over_pct=12.5&limit=1000&cursor=abc"
+		"&from=2026-05-01T08:00:00+08:00&to=2026-05-02&band=" + url.QueryEscape("<10") + ",20-50&station=S1&fence=F1&shadow=stricter-stretch&min_over_pct=12.5&limit=1000&cursor=abc"
 	res, body := get(t, a, "/v1/violations?"+q)
 	if res.StatusCode != 200 || strings.TrimSpace(body) != `{"violations":[],"next":null}` {
 		t.Fatalf("%d %s", res.StatusCode, body)
@@ -163,7 +169,7 @@ func TestFilterParameters(t *testing.T) {
 	}
 	g.Color, g.MinOverPct = nil, nil
 	want := store.ViolationFilter{Kinds: []string{"speeding", "overload", "fence_entry"}, Classes: []string{"hazmat"}, Bands: []string{"<10", "20-50"}, Plate: "晋E00001",
-		Operator: "O17", Station: "S1", Fence: "F1", Region: "140502", States: []detect.State{"open", "retracted"}, From: base, To: base + 16*3600_000, Limit: 1000, Cursor: "abc"}
+		Operator: "O17", Station: "S1", Fence: "F1", Shadow: "stricter-stretch", Region: "140502", States: []detect.State{"open", "retracted"}, From: base, To: base + 16*3600_000, Limit: 1000, Cursor: "abc"}
 	if fmt.Sprintf("%#v", g) != fmt.Sprintf("%#v", want) {
 		t.Errorf("got  %#v\nwant %#v", g, want)
 	}
@@ -202,6 +208,8 @@ func TestBadRequests(t *testing.T) {
 		{"/v1/violations?from=0001-01-01T00:00:00Z", 400, "from"},
 		{"/v1/violations?from=2026-05-02&to=2026-05-01", 400, "to"},
 		{"/v1/violations?min_over_pct=NaN", 400, "min_over_pct"},
+		{"/v1/violations?shadow=A%20B", 400, "shadow"},
+		{"/v1/violations?shadow=", 400, "shadow"},
 		{"/v1/violations?min_over_pct=Inf", 400, "min_over_pct"},
 		{"/v1/violations?plate=" + strings.Repeat("x", 23), 400, "plate"},
 		{"/v1/violations?plate=%ff", 400, "plate"},

@@ -41,6 +41,15 @@ func (p *parameters) text(field string) string {
 	return s
 }
 
+// shadow is the name of a shadow, or * for all.
+func (p *parameters) shadow() string {
+	s, there := p.One("shadow", 40)
+	if there && s != "*" && !detect.IsShadowName(s) {
+		p.Fail("shadow", "%.64q is no name of a shadow; want one of rules.yaml, or * for all", s)
+	}
+	return s
+}
+
 var wordRE = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
 
 func checkKind(s string) error {

@@ -120,6 +120,7 @@ func (t *trial) serve(w http.ResponseWriter, r *http.Request) error {
 	if err := t.choose(r.Context(), ask, data, answer); err != nil {
 		return err
 	}
+	settings.Shadows = nil // what is asked about is what would be in force
 	snap, err := detect.Compile(data, *settings, info.Digest, 1, 1)
 	if err != nil { // each feature has been compiled, so the directory is to blame
 		return &requestError{Status: http.StatusConflict, Code: "broken", Message: "the reference data do not compile: " + err.Error()}

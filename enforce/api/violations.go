@@ -35,6 +35,7 @@ func (p *parameters) filter() store.ViolationFilter {
 		From:       p.Time("from"),
 		To:         p.Time("to"),
 		MinOverPct: p.Number("min_over_pct"),
+		Shadow:     p.shadow(),
 	}
 	for _, s := range p.Many("state", checkState) {
 		f.States = append(f.States, detect.State(s))

@@ -20,13 +20,13 @@ var violationTable = newTable("violations", "id String", "version UInt64", "stat
 	"limit_source LowCardinality(String)", "fence String", "station String", "section String", "permit String",
 	"duration_s Int64", "distance_m Int64", "fixes Int64", "basis Array(LowCardinality(String))",
 	"rule_version LowCardinality(String)", "evidence_hash String", "notes Array(LowCardinality(String))", "detail String",
-	"json String", "written DateTime64(3, 'UTC')", "log_partition UInt32", "log_offset UInt64")
+	"json String", "shadow LowCardinality(String)", "written DateTime64(3, 'UTC')", "log_partition UInt32", "log_offset UInt64")
 
 // ViolationBlock is rows for violations. The zero value is ready.
 type ViolationBlock struct {
 	id, state, kind, plate, class, operator, region, license, driver []string
 	unit, band, limitSource, fence, station, section, permit         []string
-	ruleVersion, evidenceHash, detail, json                          []string
+	ruleVersion, evidenceHash, detail, json, shadow                  []string
 	version, offset                                                  []uint64
 	counted                                                          []bool
 	color                                                            []uint8
@@ -78,6 +78,7 @@ func (b *ViolationBlock) Add(raw []byte, written int64, at Place) error {
 	b.basis, b.notes = append(b.basis, v.Basis), append(b.notes, v.Notes)
 	b.ruleVersion, b.evidenceHash = append(b.ruleVersion, v.RuleVersion), append(b.evidenceHash, v.EvidenceHash)
 	b.detail, b.json = append(b.detail, string(detail)), append(b.json, string(raw))
+	b.shadow = append(b.shadow, v.Shadow)
 	b.written = append(b.written, min(max(written, minTime), maxTime-1))
 	b.partition, b.offset = append(b.partition, uint32(at.Partition)), append(b.offset, uint64(at.Offset))
 	b.bytes += 3*len(raw) + 512
@@ -99,6 +100,8 @@ func checkViolation(v *detect.Violation) error {
 		return errors.New("kind: empty")
 	case v.Plate == "":
 		return errors.New("plate: empty")
+	case v.Shadow != "" && !detect.IsShadowName(v.Shadow):
+		return fmt.Errorf("shadow: %.80q is no name of a shadow", v.Shadow)
 	case v.State != detect.StateOpen && v.State != detect.StateClosed && v.State != detect.StateRetracted:
 		return fmt.Errorf("state: %q; one of open, closed, retracted", v.State)
 	}
@@ -117,9 +120,12 @@ func checkViolation(v *detect.Violation) error {
 // uncountedAlarms are the alarm bits of JT/T 808 0x0200 that double rules of our own.
 var uncountedAlarms = []int{1, 2, 18, 20, 21, 22, 23}
 
-// Counted reports whether a violation belongs into counts, by the rule book: collision_risk is a warning, and some
+// Counted reports whether a violation belongs into counts, by the rule book: what a shadow finds does not; collision_risk is a warning, and some
 // alarms of a terminal double rules of our own. detail.alarm holds the number of the bit, alone or with its name.
 func Counted(v *detect.Violation) bool {
+	if v.Shadow != "" {
+		return false
+	}
 	switch v.Kind {
 	case "collision_risk":
 		return false
@@ -171,5 +177,5 @@ func (b *ViolationBlock) columns() []any {
 	return []any{b.id, b.version, b.state, b.kind, b.counted, b.plate, b.color, b.class, b.operator, b.region, b.license, b.driver,
 		b.start, b.end, b.startLat, b.startLon, b.endLat, b.endLon, b.measured, b.limit, b.unit, b.overPct, b.band,
 		b.limitSource, b.fence, b.station, b.section, b.permit, b.duration, b.distance, b.fixes, b.basis, b.ruleVersion,
-		b.evidenceHash, b.notes, b.detail, b.json, b.written, b.partition, b.offset}
+		b.evidenceHash, b.notes, b.detail, b.json, b.shadow, b.written, b.partition, b.offset}
 }

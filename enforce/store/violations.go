@@ -32,6 +32,8 @@ type ViolationFilter struct {
 	Operator, Station, Fence string
 	// Region is a code of GB/T 2260; 140500 stands also for all that begins with 1405, and 140000 for 14.
 	Region string
+	// Shadow names the shadow whose violations are asked for, "*" all shadows; empty: what is in force.
+	Shadow string
 	States []detect.State // empty: open and closed; what was retracted is seen only by who asks for it
 	// From and To bound the start, Unix ms, To exclusive; 0 is open.
 	From, To   int64
@@ -75,6 +77,11 @@ func (f *ViolationFilter) conditions() *conditions {
 		}
 	}
 	c.in("state", states)
+	if f.Shadow == "*" {
+		c.text = append(c.text, "shadow != ''")
+	} else {
+		c.compare("shadow", "=", "String", f.Shadow)
+	}
 	if f.MinOverPct != nil {
 		c.compare("over_pct", ">=", "Float64", *f.MinOverPct)
 	}

@@ -103,6 +103,8 @@ func TestViolationFilters(t *testing.T) {
 		violationJSON("d", "speeding", "晋E00002", base+3000, `"state":"closed"`, `"state":"open"`, `"band":"20-50"`, `"band":">=70"`, `"over_pct":21.6`, `"over_pct":80`),
 		violationJSON("e", "fence_entry", "晋E00003", base+4000, `"fence":"F12"`, `"fence":"F13"`, `"over_pct":21.6`, `"over_pct":null`, `"region":"140502"`, `"region":null`),
 		violationJSON("f", "speeding", "晋E00003", base-400*86400_000), // over a year before
+		violationJSON("g", "speeding", "晋E00003", base+5000, `"version":1`, `"version":1,"shadow":"strict"`),
+		violationJSON("h", "overload", "晋E00003", base+6000, `"version":1`, `"version":1,"shadow":"lax"`),
 	)
 	one := ingest.Color(1)
 	pct := 50.0
@@ -135,6 +137,10 @@ func TestViolationFilters(t *testing.T) {
 		{ViolationFilter{Station: "S1"}, "b"},
 		{ViolationFilter{Fence: "F13"}, "e"},
 		{ViolationFilter{MinOverPct: &pct}, "d"},
+		{ViolationFilter{Shadow: "strict"}, "g"},
+		{ViolationFilter{Shadow: "*"}, "h g"},
+		{ViolationFilter{Shadow: "*", Kinds: []string{"overload"}}, "h"},
+		{ViolationFilter{Shadow: "none"}, ""},
 	} {
 		if got := s.list(t, c.f); got != c.want {
 			t.Errorf("%+v: got %q, want %q", c.f, got, c.want)
@@ -144,6 +150,9 @@ func TestViolationFilters(t *testing.T) {
 	must(t, err)
 	if fmt.Sprint(counts) != "map[fence_entry:1 overload:1 speeding:3]" {
 		t.Errorf("counts %v", counts)
+	}
+	if counts, err = s.CountViolations(t.Context(), ViolationFilter{Shadow: "*"}); err != nil || len(counts) != 0 {
+		t.Errorf("of what is only tried %v %v", counts, err)
 	}
 	if _, err := s.ListViolations(t.Context(), ViolationFilter{}); err == nil {
 		t.Error("no limit was taken")
@@ -362,6 +371,7 @@ func TestViolationBlockRefuses(t *testing.T) {
 		"kind: empty":                 violationJSON("a", "", "晋E00001", base),
 		"plate: empty":                violationJSON("a", "speeding", "", base),
 		"state: ":                     strings.Replace(good, `"closed"`, `"shut"`, 1),
+		"shadow: ":                    strings.Replace(good, `"version":1`, `"version":1,"shadow":"A B"`, 1),
 		"start: missing":              strings.Replace(good, `"start":"2026-05-01T08:00:00+08:00",`, ``, 1),
 		"start: -":                    strings.Replace(good, "2026-05-01T08:00:00", "0001-01-01T00:00:00", 1),
 		"end: ":                       strings.Replace(good, "2026-05-01T08:02:30", "9999-01-01T00:00:00", 1),

@@ -279,11 +279,7 @@ func (d *Dir) Settings() (*detect.Settings, error) {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("rules: %w", err)
 	}
-	s, err := detect.ParseSettings(b)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return s, nil
+	return detect.ParseSettingsFile(path, b)
 }
 
 // Preview returns the reference data as they would be after a change, which is not made, and what was said of it.

@@ -22,6 +22,7 @@ type violation struct {
 	ID       string       `json:"id"`
 	State    string       `json:"state"`
 	Kind     string       `json:"kind"`
+	Shadow   string       `json:"shadow"` // settings on trial found it; empty: those in force
 	Plate    string       `json:"plate"`
 	Color    ingest.Color `json:"color"`
 	Start    time.Time    `json:"start"`
@@ -95,7 +96,8 @@ func (p *peer) takeViolations(ctx context.Context, r *run, part partition, batch
 			p.log.Error("a violation of the log can't be read and is passed over", "partition", m.Partition, "offset", m.Offset, "err", err)
 			continue
 		}
-		if v.State != "open" || !slices.Contains(p.cfg.Alarms.Kinds, "all") && !slices.Contains(p.cfg.Alarms.Kinds, v.Kind) {
+		if v.State != "open" || v.Shadow != "" || // what is only tried is nobody's alarm
+			!slices.Contains(p.cfg.Alarms.Kinds, "all") && !slices.Contains(p.cfg.Alarms.Kinds, v.Kind) {
 			continue
 		}
 		vehicle, err := ingest.NewVehicle(v.Plate, v.Color)

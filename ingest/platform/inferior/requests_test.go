@@ -210,6 +210,7 @@ func TestAlarmAndSupervision(t *testing.T) {
 			x.violations.append(0, fmt.Appendf(nil, `{"id":%q,"state":%q,"kind":%q,"plate":%q,"color":2,"start":%q,"end":null,"measured":95.5,"limit":80,"unit":"km/h"}`,
 				id, state, kind, plate, at.Format(time.RFC3339)))
 		}
+		x.violations.append(0, []byte(`{"id":"v0","state":"open","kind":"speeding","shadow":"strict","plate":"云H00001","color":2,"start":"2024-06-05T14:30:00+08:00"}`))
 		write("v1", "open", "speeding", "云H00001")
 		write("v2", "open", "speeding", "云T00001")    // not forwarded
 		write("v3", "open", "fence_entry", "云H00001") // not of the kinds

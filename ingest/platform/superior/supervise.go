@@ -17,13 +17,14 @@ import (
 
 // violation is what is read of a record of the violations topic.
 type violation struct {
-	ID    string        `json:"id"`
-	State string        `json:"state"` // open, closed, retracted
-	Kind  string        `json:"kind"`
-	Plate string        `json:"plate"`
-	Color ingest.Color  `json:"color"`
-	Start platform.Time `json:"start"`
-	End   platform.Time `json:"end"`
+	ID     string        `json:"id"`
+	State  string        `json:"state"` // open, closed, retracted
+	Kind   string        `json:"kind"`
+	Shadow string        `json:"shadow"` // settings on trial found it; empty: those in force
+	Plate  string        `json:"plate"`
+	Color  ingest.Color  `json:"color"`
+	Start  platform.Time `json:"start"`
+	End    platform.Time `json:"end"`
 }
 
 // alarm is a 0x1402 that a peer has sent.
@@ -250,7 +251,7 @@ func (s *Superior) takeViolation(ctx context.Context, record []byte) error {
 		s.logger.Warn("a violation that can't be read is not supervised", "err", err)
 		return nil
 	}
-	if v.State == "retracted" || v.ID == "" {
+	if v.State == "retracted" || v.ID == "" || v.Shadow != "" { // what is only tried charges nobody
 		return nil
 	}
 	id, err := ingest.NewVehicle(v.Plate, v.Color)

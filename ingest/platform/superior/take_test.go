@@ -1,6 +1,7 @@
 package superior
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"testing"
@@ -192,6 +193,7 @@ func TestSupervision(t *testing.T) {
 		topic <- violationOf("0", "speeding", "open", plateOf(t, 5)) // not the peer's
 		topic <- violationOf("0", "overload", "open", v)             // not asked for
 		topic <- violationOf("0", "speeding", "retracted", v)
+		topic <- bytes.Replace(violationOf("0", "speeding", "open", v), []byte(`"id"`), []byte(`"shadow":"strict","id"`), 1)
 		topic <- violationOf("1", "speeding", "open", v)
 		topic <- violationOf("1", "speeding", "closed", v) // once
 		var m jt809.Supervision
