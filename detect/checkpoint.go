@@ -14,7 +14,7 @@ import (
 // name, not by number, so that it can be read with another snapshot and in any grouping. Numbers are little-endian.
 //
 // stateVersion changes with the layout. A state of another version is refused: the caller then goes back in the log.
-const stateVersion = 6
+const stateVersion = 7
 
 // ErrStateVersion says that a checkpoint was written by another version of the engine.
 var ErrStateVersion = errors.New("checkpoint: written by another version of the engine")
@@ -85,12 +85,12 @@ func (e *Engine) loadVehicle(r *stateReader) {
 func (e *Engine) writeVehicle(w *stateWriter, v *vehicle) {
 	w.text(v.id.Plate())
 	w.u8(byte(v.id.Color))
-	w.u64(uint64(v.last.time))
-	w.u32(uint32(v.last.lat))
-	w.u32(uint32(v.last.lon))
-	w.u16(v.last.speed)
 	w.fix(&v.judged)
-	w.fix(&v.held)
+	if held := e.heldOf(v); held != nil {
+		w.fix(held)
+	} else {
+		w.fix(&fix{})
+	}
 	w.u32(uint32(v.stopLat))
 	w.u32(uint32(v.stopLon))
 	w.u16(v.flags)
@@ -104,6 +104,7 @@ func (e *Engine) writeVehicle(w *stateWriter, v *vehicle) {
 	e.writeDriver(w, v.driver)
 	e.writeDriver(w, v.pending)
 	e.writeDuties(w, v)
+	e.writeWeighed(w, v)
 	if v.side == 0 {
 		w.u8(0)
 		return
@@ -188,13 +189,6 @@ func (e *Engine) writeVehicle(w *stateWriter, v *vehicle) {
 		w.u64(uint64(b.end))
 		w.text(b.route)
 	}
-	w.u32(uint32(len(sd.weighed)))
-	for _, o := range sd.weighed {
-		w.u64(o.record)
-		w.u64(o.station)
-		w.u64(uint64(o.time))
-		w.truth(o.overload)
-	}
 	e.writeBills(w, sd)
 	e.writeMonitoring(w, sd)
 	e.writeEvasions(w, sd)
@@ -222,16 +216,20 @@ func (e *Engine) readVehicle(r *stateReader) {
 		return
 	}
 	v := e.store.at(e.store.add(&id, hash))
-	v.last = mark{int64(r.u64()), int32(r.u32()), int32(r.u32()), r.u16()}
 	r.fix(&v.judged)
-	r.fix(&v.held)
+	var held fix
+	r.fix(&held)
 	v.stopLat, v.stopLon = int32(r.u32()), int32(r.u32())
 	v.flags, v.stoppedAt = r.u16(), int64(r.u64())
+	if v.set(flagHeld, held.time != 0); held.time != 0 {
+		e.sideOf(v).held = held
+	}
 	v.heard, v.received, v.alarm, v.status, v.said = int64(r.u64()), int64(r.u64()), r.u32(), r.u32(), r.u8()
 	v.newest = int64(r.u64())
 	v.driver, v.pending = e.readDriver(r), e.readDriver(r)
 	e.turnTo(v)
 	e.readDuties(r, v)
+	e.readWeighed(r, v)
 	if r.u8() == 0 {
 		return
 	}
@@ -308,9 +306,6 @@ func (e *Engine) readVehicle(r *stateReader) {
 	}
 	for n := r.count(); n > 0 && r.err == nil; n-- {
 		sd.waybills = append(sd.waybills, waybill{r.text(), int64(r.u64()), int64(r.u64()), r.text()})
-	}
-	for n := r.count(); n > 0 && r.err == nil; n-- {
-		sd.weighed = append(sd.weighed, weighed{r.u64(), r.u64(), int64(r.u64()), r.truth()})
 	}
 	e.readBills(r, sd)
 	e.readMonitoring(r, sd)

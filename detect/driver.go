@@ -36,7 +36,7 @@ func (e *Engine) card(v *vehicle, ev *ingest.Event) {
 		sd.cards = append(sd.cards[:0], sd.cards[1:]...)
 	}
 	c := cardChange{at: ev.Time, to: n}
-	if !waiting && v.held.time == 0 && len(sd.jumps) == 0 && e.cardCredible(v, ev.Time) {
+	if !waiting && !v.has(flagHeld) && len(sd.jumps) == 0 && e.cardCredible(v, ev.Time) {
 		c.from, c.done = v.driver, true
 		v.driver = n
 		v.set(flagPending, false)

@@ -8,19 +8,29 @@ import (
 // duty is what one driver has driven, or one vehicle whose driver is not known: his stretch, which is his driving since he last
 // had not driven for 20 min. Times are Unix ms, durations ms. It is flat; every vehicle has one.
 type duty struct {
-	from       int64 // where the stretch begins; 0: none goes on
-	to         int64 // end of the last driving; 0: none yet
-	driven     int64 // in the stretch
-	night      int64 // beginning of the night that the next is of
-	atNight    int64 // driven in the stretch within that night
-	restBefore int64 // how long he had not driven before the stretch; 0: not known
-	continuous int64 // when the last fatigue_continuous opened, the first of its stretch; 0: never
+	from       int64  // where the stretch begins; 0: none goes on
+	to         int64  // end of the last driving; 0: none yet
+	continuous int64  // when the last fatigue_continuous opened, the first of its stretch; 0: never
+	driven     brief  // in the stretch
+	atNight    brief  // driven in the stretch within one night
+	restBefore brief  // how long he had not driven before the stretch; 0: not known
+	night      uint32 // beginning of that night, in minutes since 1970
 	home       uint32
 	stops      uint8 // in the stretch, of less than a rest; no more than 255 are counted
 	gaps       uint8 // in the stretch, of which all but the least driving is taken for standing; likewise
 	counted    bool  // fatigue_continuous has opened in this stretch
 	warned     uint8 // of which kinds the driver was warned in this stretch: fatigueKind.warned
 }
+
+// brief is a duration in ms of less than seven weeks; longer ones are as long as that.
+type brief uint32
+
+func briefly(ms int64) brief { return brief(min(ms, math.MaxUint32)) }
+
+func (b brief) ms() int64 { return int64(b) }
+
+// nightFrom is when the night began that atNight is of; 0: none was driven in.
+func (d *duty) nightFrom() int64 { return int64(d.night) * minuteMs }
 
 // drive adds driving. Of two vehicles that one driver is said to drive at a time, the one that is heard of first counts.
 func (d *duty) drive(a, b int64, s *drivingRules) (from int64) {
@@ -34,11 +44,11 @@ func (d *duty) drive(a, b int64, s *drivingRules) (from int64) {
 		if d.to != 0 && a-d.to >= s.rest {
 			before = a - d.to
 		}
-		*d = duty{from: a, restBefore: before, continuous: d.continuous, home: d.home}
+		*d = duty{from: a, restBefore: briefly(before), continuous: d.continuous, home: d.home}
 	case a > d.to && d.stops < math.MaxUint8:
 		d.stops++
 	}
-	d.driven += b - a
+	d.driven = briefly(d.driven.ms() + b - a)
 	d.to = b
 	for t := a; t < b; {
 		from, to := s.night.around(t)
@@ -46,10 +56,10 @@ func (d *duty) drive(a, b int64, s *drivingRules) (from int64) {
 			t = from
 			continue
 		}
-		if from != d.night {
-			d.night, d.atNight = from, 0
+		if from != d.nightFrom() {
+			d.night, d.atNight = uint32(from/minuteMs), 0
 		}
-		d.atNight += min(to, b) - t
+		d.atNight = briefly(d.atNight.ms() + min(to, b) - t)
 		t = to
 	}
 	return a

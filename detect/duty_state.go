@@ -67,8 +67,11 @@ func (e *Engine) readDuties(r *stateReader, v *vehicle) {
 }
 
 func (w *stateWriter) duty(d *duty) {
-	for _, t := range [...]int64{d.from, d.to, d.driven, d.night, d.atNight, d.restBefore, d.continuous} {
+	for _, t := range [...]int64{d.from, d.to, d.continuous} {
 		w.u64(uint64(t))
+	}
+	for _, t := range [...]uint32{uint32(d.driven), uint32(d.atNight), uint32(d.restBefore), d.night} {
+		w.u32(t)
 	}
 	w.u8(d.stops)
 	w.u8(d.gaps)
@@ -77,9 +80,10 @@ func (w *stateWriter) duty(d *duty) {
 }
 
 func (r *stateReader) duty(d *duty) {
-	for _, t := range [...]*int64{&d.from, &d.to, &d.driven, &d.night, &d.atNight, &d.restBefore, &d.continuous} {
+	for _, t := range [...]*int64{&d.from, &d.to, &d.continuous} {
 		*t = int64(r.u64())
 	}
+	d.driven, d.atNight, d.restBefore, d.night = brief(r.u32()), brief(r.u32()), brief(r.u32()), r.u32()
 	d.stops, d.gaps, d.counted, d.warned = r.u8(), r.u8(), r.truth(), r.u8()
 }
 

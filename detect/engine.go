@@ -17,6 +17,9 @@ type Engine struct {
 	snap  *Snapshot // whole with the settings of the vehicle that is judged: see turnTo
 	store store
 
+	weighings     []weighed // of each vehicle a list, the last first
+	freeWeighings []uint32  // numbers of weighings that are not used
+
 	sides        []side
 	freeSides    []uint32 // numbers of sides that are not used
 	drivers      []Driver

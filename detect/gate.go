@@ -88,15 +88,16 @@ func (e *Engine) admit(v *vehicle, ev *ingest.Event) (q Quality, broken bool) {
 		return q, false
 	}
 	f := fixOf(ev)
-	if v.last.time == 0 { // the first one
+	last := e.lastOf(v)
+	if last.time == 0 { // the first one
 		e.fixes = append(e.fixes, f)
 		return QualityOK, false
 	}
 	jumps := e.jumpsOf(v)
 	switch {
-	case f.time == v.last.time:
+	case f.time == last.time:
 		return QualityDuplicate, false
-	case f.time < v.last.time:
+	case f.time < last.time:
 		return QualityLate, false
 	}
 	for i := range jumps {
@@ -104,8 +105,7 @@ func (e *Engine) admit(v *vehicle, ev *ingest.Event) (q Quality, broken bool) {
 			return QualityDuplicate, false
 		}
 	}
-	last := fix{time: v.last.time, lat: v.last.lat, lon: v.last.lon}
-	if g.near(&last, &f) {
+	if g.near(last, &f) {
 		e.dropJumps(v)
 		e.fixes = append(e.fixes, f)
 		return QualityOK, false

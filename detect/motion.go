@@ -29,15 +29,15 @@ type moment struct {
 // holds this one.
 func (e *Engine) step(v *vehicle, f *fix, broken bool) {
 	s := e.snap
-	if v.held.time != 0 {
+	if v.has(flagHeld) {
 		h := e.release(v)
 		spike := !broken && speedKnown(f.speed) && f.time-h.time <= e.snap.spikeWindow && int(h.speed) > int(f.speed)+int(s.spike) && e.maySpike(v, h)
 		lone := !broken && speedKnown(f.speed) && f.speed < s.moving && e.mayBeLone(v, h)
 		e.judge(v, h, spike, lone, false)
 	}
-	v.last = mark{f.time, f.lat, f.lon, f.speed}
 	if !broken && (e.maySpike(v, f) || e.mayBeLone(v, f)) {
-		v.held = *f
+		e.sideOf(v).held = *f
+		v.set(flagHeld, true)
 		e.stats.Held++
 		return
 	}
@@ -46,14 +46,16 @@ func (e *Engine) step(v *vehicle, f *fix, broken bool) {
 
 // release takes the held fix out of the state. The pointer is good until the next call.
 func (e *Engine) release(v *vehicle) *fix {
-	e.released = v.held
-	v.held.time = 0
+	held := e.heldOf(v)
+	e.released = *held
+	held.time = 0
+	v.set(flagHeld, false)
 	return &e.released
 }
 
 // flush judges a held fix that will have no successor.
 func (e *Engine) flush(v *vehicle) {
-	if v.held.time != 0 {
+	if v.has(flagHeld) {
 		e.judge(v, e.release(v), false, false, false)
 	}
 }

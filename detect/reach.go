@@ -75,7 +75,7 @@ func (r *reach) count(f *fix, segment float64) (changed bool) {
 
 // mayGrow reports whether a fix may still come that lies before the end.
 func (e *Engine) mayGrow(v *vehicle, r *reach) bool {
-	if v.held.time != 0 && v.held.time <= r.end.time {
+	if held := e.heldOf(v); held != nil && held.time <= r.end.time {
 		return true
 	}
 	for _, j := range e.jumpsOf(v) {

@@ -264,14 +264,14 @@ func (e *Engine) drive(m *moment, driver uint32, a, b int64) {
 
 // take notes what a stretch has come to.
 func (c *fatigueCase) take(d *duty) {
-	c.total, c.stops, c.gaps, c.restBefore = d.driven, d.stops, d.gaps, d.restBefore
+	c.total, c.stops, c.gaps, c.restBefore = d.driven.ms(), d.stops, d.gaps, d.restBefore.ms()
 	switch {
 	case c.kind == fatigueNight:
-		if d.night == 0 || d.night < c.until { // not yet the next night
-			c.driven = d.atNight
+		if d.night == 0 || d.nightFrom() < c.until { // not yet the next night
+			c.driven = d.atNight.ms()
 		}
 	case c.kind < fatigueDaily:
-		c.driven = d.driven
+		c.driven = d.driven.ms()
 	}
 }
 
@@ -407,13 +407,13 @@ func (e *Engine) openStretches(m *moment, d *duty, driver uint32) {
 			continue
 		}
 		c := fatigueCase{kind: k, driver: driver}
-		driven := d.driven
+		driven := d.driven.ms()
 		if k == fatigueNight {
 			from, until := s.night.around(f.time)
-			if f.time < from || d.night != from {
+			if f.time < from || d.nightFrom() != from {
 				continue
 			}
-			driven, c.until = d.atNight, until
+			driven, c.until = d.atNight.ms(), until
 		}
 		e.warn(m, d, driver, k, driven)
 		if driven <= of.limit || e.isOpen(v, k, driver) {

@@ -42,14 +42,14 @@ func goneDarkAdmitted(e *Engine, v *vehicle, f *fix, received int64) {
 
 // silentSince returns the fix after which silence is suspicious: it is the last position of all.
 func (e *Engine) silentSince(v *vehicle) *fix {
-	if !e.snap.Settings.GoneDark.Enabled || !e.monitored(v) || v.heard == 0 || v.heard != v.last.time {
+	if !e.snap.Settings.GoneDark.Enabled || !e.monitored(v) || v.heard == 0 || v.heard != e.lastOf(v).time {
 		return nil
 	}
-	if v.held.time != 0 {
-		if !e.fastEnough(v.held.speed) || e.blindAt(v, v.held.point(), v.held.time) {
+	if held := e.heldOf(v); held != nil {
+		if !e.fastEnough(held.speed) || e.blindAt(v, held.point(), held.time) {
 			return nil
 		}
-		return &v.held
+		return held
 	}
 	if !v.has(flagDark) {
 		return nil

@@ -15,7 +15,7 @@ type offlineCase struct {
 
 func offlineAdmitted(e *Engine, v *vehicle, f *fix, received int64) {
 	s := &e.snap.Settings.OfflineDisplacement
-	if v.last.time == 0 || f.time-v.last.time < int64(s.SilentS)*1000 || !s.Enabled || !e.monitored(v) {
+	if last := e.lastOf(v).time; last == 0 || f.time-last < int64(s.SilentS)*1000 || !s.Enabled || !e.monitored(v) {
 		return
 	}
 	sd := e.sideOf(v)

@@ -15,6 +15,7 @@ type weighed struct {
 	record   uint64 // hash of station and record number
 	station  uint64 // hash of it
 	time     int64
+	next     uint32 // number of the vehicle's weighing before; 0 none
 	overload bool
 }
 
@@ -36,11 +37,10 @@ func overloadWeighing(e *Engine, v *vehicle, ev *ingest.Event) {
 	if !massOver(gross, limit, tolerance) {
 		return
 	}
-	sd := e.sideOf(v)
 	record := recordHash(w.Station, w.Record)
 	earlier := 0
-	for i := range sd.weighed {
-		switch o := &sd.weighed[i]; {
+	for n := v.weighed; n != 0; n = e.weighings[n-1].next {
+		switch o := &e.weighings[n-1]; {
 		case o.record == record:
 			o.overload = true
 		case o.overload && o.time <= ev.Time:

@@ -43,7 +43,7 @@ const (
 
 func conflictWeighing(e *Engine, v *vehicle, ev *ingest.Event) {
 	// A weighing that comes after later fixes is late: what was before it is no longer known.
-	if !e.snap.Settings.PositionConflict.Enabled || !e.credible(ev) || v.last.time > ev.Time {
+	if !e.snap.Settings.PositionConflict.Enabled || !e.credible(ev) || e.lastOf(v).time > ev.Time {
 		return
 	}
 	c := conflictCase{weighedAt: e.weighedAt(v, ev), received: ev.Received}
@@ -52,7 +52,8 @@ func conflictWeighing(e *Engine, v *vehicle, ev *ingest.Event) {
 	}
 	sd := e.sideOf(v)
 	e.forgetConflicts(v, sd, ev.Time)
-	c.before = v.last
+	last := e.lastOf(v)
+	c.before = mark{last.time, last.lat, last.lon, last.speed}
 	sd.conflicts = append(sd.conflicts, c)
 	e.wakeAt(v, wakeConflict, ev.Received+conflictKeepMs)
 	e.weighConflict(v, &sd.conflicts[len(sd.conflicts)-1])

@@ -172,14 +172,15 @@ const noteSameTime = "position_of_same_time"
 // lastFixBlind reports whether the last fix lies in a blind fence that is in force now. Whether a moving fix at a stop belongs to
 // the stop, the fix after it will say: until then either place will do.
 func (e *Engine) lastFixBlind(v *vehicle, t int64) bool {
-	if v.last.time == 0 {
+	last, held := e.lastOf(v), e.heldOf(v)
+	if last.time == 0 {
 		return false
 	}
 	stop := geo.Point{Lat: v.stopLat, Lon: v.stopLon}
-	if v.held.time == 0 && v.has(flagStopped) && speedKnown(v.last.speed) {
+	if held == nil && v.has(flagStopped) && speedKnown(last.speed) {
 		return e.blindAt(v, stop, t)
 	}
-	return e.blindAt(v, v.last.point(), t) || v.held.time != 0 && e.mayBeLone(v, &v.held) && e.blindAt(v, stop, t)
+	return e.blindAt(v, last.point(), t) || held != nil && e.mayBeLone(v, held) && e.blindAt(v, stop, t)
 }
 
 func (e *Engine) tamperingFix(v *vehicle, sd *side, f *fix, segment float64) {

@@ -125,7 +125,7 @@ func weighEvasionDue(e *Engine, v *vehicle, what wake, _ int64) {
 		case c.told:
 			e.unlistEvasion(v, c)
 			continue
-		case !e.snap.Settings.WeighEvasion.Enabled || e.weighedThere(sd, c):
+		case !e.snap.Settings.WeighEvasion.Enabled || e.weighedThere(v, c):
 			continue
 		default:
 			c.told = true
@@ -153,11 +153,14 @@ func weighEvasionLoad(e *Engine, v *vehicle) {
 }
 
 // weighedThere reports whether the vehicle was weighed at the station after all, or may have been.
-func (e *Engine) weighedThere(sd *side, c *evasionCase) bool {
+func (e *Engine) weighedThere(v *vehicle, c *evasionCase) bool {
 	station, near := stationHash(c.station), int64(e.snap.Settings.WeighEvasion.RecordS)*1000
-	return slices.ContainsFunc(sd.weighed, func(o weighed) bool {
-		return o.station == station && o.time >= c.start.time-near && o.time <= c.start.time+near
-	}) || e.maybeUnread(c.station, c.start.time-near, c.start.time+near)
+	for n := v.weighed; n != 0; n = e.weighings[n-1].next {
+		if o := &e.weighings[n-1]; o.station == station && o.time >= c.start.time-near && o.time <= c.start.time+near {
+			return true
+		}
+	}
+	return e.maybeUnread(c.station, c.start.time-near, c.start.time+near)
 }
 
 // retractEvasions takes back what a record of the vehicle disproves.

@@ -48,9 +48,7 @@ func (m *mark) point() geo.Point { return geo.Point{Lat: m.lat, Lon: m.lon} }
 type vehicle struct {
 	id ingest.Vehicle
 
-	last   mark // the last fix that came out of the gate; time 0: none yet
-	judged fix  // the last fix that the rules have seen; it is the one before last while last is held; time 0: none
-	held   fix  // waits for the fix after it, see motion.go; time 0: none
+	judged fix // the last fix that the rules have seen; time 0: none
 
 	stopLat, stopLon int32 // place of the stop, while stopped
 
@@ -61,6 +59,7 @@ type vehicle struct {
 	flags      uint16
 	slot       uint32 // where it is in the store
 	side       uint32 // number of the side record; 0 none
+	weighed    uint32 // number of the last weighing, see weighings.go; 0 none
 	driver     uint32 // number of the driver in Engine.drivers; 0 unknown
 	pending    uint32 // number of the driver whose card counts at the next stop
 	stoppedAt  int64  // time of the last stopped fix; 0 none
@@ -84,6 +83,7 @@ const (
 	flagPassing                       // a gate of a section may be passed on the segment to the last judged fix
 	flagDark                          // the last judged fix is one after which silence is suspicious
 	flagDarkWake                      // a wake for that was asked for
+	flagHeld                          // the side record holds a fix back
 )
 
 func (v *vehicle) has(f uint16) bool { return v.flags&f != 0 }
@@ -98,6 +98,7 @@ func (v *vehicle) set(f uint16, on bool) {
 // side holds what few vehicles have at a time. Records are used again, with the room that their lists have.
 type side struct {
 	owner    *vehicle // nil: not used
+	held     fix      // waits for the fix after it, see motion.go; time 0: none
 	jumps    []fix
 	speeding []speedCase
 	fences   []fenceCase
@@ -110,8 +111,7 @@ type side struct {
 	fatigue []fatigueCase
 	nights  []nightRun
 
-	weighed []weighed
-	bills   []billCase
+	bills []billCase
 
 	dark        []darkCase
 	offline     []offlineCase
@@ -130,7 +130,7 @@ type side struct {
 
 func (s *side) empty() bool {
 	return len(s.cards) == 0 && len(s.fatigue) == 0 && len(s.nights) == 0 && len(s.jumps) == 0 && len(s.speeding) == 0 && len(s.fences) == 0 && len(s.outside) == 0 && len(s.stops) == 0 &&
-		len(s.sections) == 0 && len(s.waybills) == 0 && len(s.weighed) == 0 && len(s.bills) == 0 &&
+		len(s.sections) == 0 && len(s.waybills) == 0 && s.held.time == 0 && len(s.bills) == 0 &&
 		len(s.dark) == 0 && len(s.offline) == 0 && len(s.frozen) == 0 && len(s.unmonitored) == 0 && len(s.conflicts) == 0 &&
 		len(s.approaches) == 0 && len(s.evasions) == 0 && len(s.alarms) == 0 && len(s.tampering) == 0 && len(s.safety) == 0 && len(s.late) == 0
 }
@@ -260,6 +260,22 @@ func (e *Engine) tidy(v *vehicle) {
 		e.freeSides = append(e.freeSides, v.side)
 		v.side = 0
 	}
+}
+
+// heldOf returns the fix that waits for its successor; nil where none does.
+func (e *Engine) heldOf(v *vehicle) *fix {
+	if !v.has(flagHeld) {
+		return nil
+	}
+	return &e.sides[v.side-1].held
+}
+
+// lastOf returns the last fix that came out of the gate; its time is 0 where there is none yet.
+func (e *Engine) lastOf(v *vehicle) *fix {
+	if held := e.heldOf(v); held != nil {
+		return held
+	}
+	return &v.judged
 }
 
 func (e *Engine) jumpsOf(v *vehicle) []fix {

@@ -3,6 +3,7 @@ package detect
 import (
 	"encoding/hex"
 	"math"
+	"slices"
 
 	"lushao/ingest"
 )
@@ -13,23 +14,64 @@ import (
 // admitWeighing remembers a weighing, and reports whether it is a new one: of a station's record number the first stands.
 func (e *Engine) admitWeighing(v *vehicle, ev *ingest.Event) bool {
 	record := recordHash(ev.Weighing.Station, ev.Weighing.Record)
-	sd := e.sideOf(v)
-	kept := sd.weighed[:0]
 	repeated := false
-	for _, o := range sd.weighed {
+	for at := &v.weighed; *at != 0; {
+		n := *at
+		o := &e.weighings[n-1]
 		if ev.Time-o.time > yearMs {
+			*at = o.next
+			*o = weighed{}
+			e.freeWeighings = append(e.freeWeighings, n)
 			continue
 		}
-		kept = append(kept, o)
 		repeated = repeated || o.record == record
+		at = &o.next
 	}
-	sd.weighed = kept
 	if repeated {
 		e.stats.Repeated++
 		return false
 	}
-	sd.weighed = append(sd.weighed, weighed{record: record, station: stationHash(ev.Weighing.Station), time: ev.Time})
+	e.rememberWeighed(v, weighed{record: record, station: stationHash(ev.Weighing.Station), time: ev.Time})
 	return true
+}
+
+// rememberWeighed makes a weighing the vehicle's last. Weighings are a list of their own, since of most vehicles there are some, and
+// nothing else.
+func (e *Engine) rememberWeighed(v *vehicle, o weighed) {
+	o.next = v.weighed
+	if k := len(e.freeWeighings); k > 0 {
+		v.weighed = e.freeWeighings[k-1]
+		e.freeWeighings = e.freeWeighings[:k-1]
+		e.weighings[v.weighed-1] = o
+		return
+	}
+	e.weighings = append(e.weighings, o)
+	v.weighed = uint32(len(e.weighings))
+}
+
+func (e *Engine) writeWeighed(w *stateWriter, v *vehicle) {
+	count := uint32(0)
+	for n := v.weighed; n != 0; n = e.weighings[n-1].next {
+		count++
+	}
+	w.u32(count)
+	for n := v.weighed; n != 0; n = e.weighings[n-1].next {
+		o := &e.weighings[n-1]
+		w.u64(o.record)
+		w.u64(o.station)
+		w.u64(uint64(o.time))
+		w.truth(o.overload)
+	}
+}
+
+func (e *Engine) readWeighed(r *stateReader, v *vehicle) {
+	var list []weighed
+	for n := r.count(); n > 0 && r.err == nil; n-- {
+		list = append(list, weighed{record: r.u64(), station: r.u64(), time: int64(r.u64()), overload: r.truth()})
+	}
+	for _, o := range slices.Backward(list) {
+		e.rememberWeighed(v, o)
+	}
 }
 
 // beginWeighing makes the record of a violation that a weighing proves, but for what its kind adds. It is over at once.

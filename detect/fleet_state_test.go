@@ -1,0 +1,144 @@
+package detect_test
+
+import (
+	"cmp"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"testing"
+
+	"github.com/paulmach/orb"
+
+	"lushao/detect"
+	"lushao/ingest"
+)
+
+// fleetState runs a fleet as a province has it through an engine with all rules, and returns the bytes of state for each vehicle: 55 % heavy
+// trucks, 23 % other trucks, 16 % coaches, 6 % hazmat, four in five of these with a valid waybill. They drive at 20 to 95 km/h, one in five
+// stands; one in four has a driver's card in, one in five was weighed twice lately, one in fifty has an alarm bit that is always set.
+func fleetState(t testing.TB, vehicles, fences, rounds int) (perVehicle float64, violations int) {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(11, 12))
+	data := &detect.ReferenceData{}
+	events := make([]ingest.Event, 0, vehicles)
+	var rare []ingest.Event
+	for i := range vehicles {
+		v := vehicleOf(t, fmt.Sprintf("晋%c%05d", 'A'+rune(i/100000), i%100000))
+		rec := detect.VehicleRecord{Vehicle: v, Axles: 6, Combination: ingest.Yes, Region: "140500"}
+		switch p := rng.IntN(100); {
+		case p < 55:
+			rec.Class = detect.ClassHeavyTruck
+		case p < 70:
+			rec.Class = detect.ClassTruck
+		case p < 78:
+			rec.Class = detect.ClassDumpTruck
+		case p < 86:
+			rec.Class = detect.ClassCoachLine
+		case p < 91:
+			rec.Class = detect.ClassCoachCharter
+		case p < 94:
+			rec.Class = detect.ClassCoachTour
+		default:
+			rec.Class = detect.ClassHazmat
+			if rng.IntN(5) > 0 {
+				data.Waybills = append(data.Waybills, detect.WaybillRecord{Number: fmt.Sprint("W", i), Vehicle: v, Start: firstMs - 3600_000})
+			}
+		}
+		data.Vehicles = append(data.Vehicles, rec)
+		kmh := 20 + 75*rng.Float64()
+		if rng.IntN(5) == 0 {
+			kmh = 0
+		}
+		e := position(v, 0, 34.5+6*rng.Float64(), 110+4*rng.Float64(), kmh)
+		if rng.IntN(50) == 0 {
+			e.Position.Alarm = 1 << 14
+		}
+		if rec.Class == detect.ClassHazmat {
+			e.Position.Status = 3 << 8
+		}
+		events = append(events, e)
+		if rng.IntN(4) == 0 {
+			rare = append(rare, ingest.Event{Kind: ingest.KindDriverCard, Vehicle: v, Time: firstMs - 1000, Received: firstMs - 1000,
+				Driver: &ingest.DriverCard{On: true, License: fmt.Sprint("1405", i), Name: "甲"}})
+		}
+		if rng.IntN(5) == 0 {
+			for k := range int64(2) {
+				at := firstMs - (k+20)*86400_000
+				rare = append(rare, ingest.Event{Kind: ingest.KindWeighing, Vehicle: v, Time: at, Received: at,
+					Weighing: &ingest.Weighing{Station: "S1", Record: fmt.Sprint(i, "/", k), GrossKg: 40_000 + uint32(rng.IntN(12_000)), Method: ingest.MethodDynamic, Speed: ingest.NoSpeed}})
+			}
+		}
+	}
+	for i := range fences {
+		f := detect.Fence{ID: fmt.Sprint("F", i), Kind: []detect.FenceKind{detect.FenceForbidden, detect.FenceSpeed, detect.FenceNoStop, detect.FenceRegion, detect.FenceBlind}[i%5],
+			SpeedLimit: 800, Geometry: orb.Point{110 + 4*rng.Float64(), 34.5 + 6*rng.Float64()}, RadiusM: 100 + 1500*rng.Float64()}
+		if f.Kind == detect.FenceForbidden {
+			f.Classes = detect.ClassSet(0).With(detect.ClassHazmat)
+		}
+		if f.Kind != detect.FenceSpeed {
+			f.SpeedLimit = 0
+		}
+		data.Fences = append(data.Fences, f)
+	}
+	snap := compile(t, data, 1)
+	slices.SortStableFunc(rare, func(a, b ingest.Event) int { return cmp.Compare(a.Time, b.Time) })
+	heap := func() uint64 {
+		runtime.GC()
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := heap()
+	e := detect.New(snap)
+	for len(rare) > 0 {
+		n := min(len(rare), 256)
+		violations += len(e.Process(rare[:n], 1))
+		rare = rare[n:]
+	}
+	for range rounds {
+		for at := 0; at < len(events); at += 256 {
+			violations += len(e.Process(events[at:min(at+256, len(events))], 1))
+		}
+		for i := range events {
+			p := &events[i].Position
+			if p.Speed > 0 {
+				step := int32(float64(p.Speed) / 36 * 30 / 0.111)
+				h := events[i].Vehicle.Hash()
+				p.Lat, p.Lon = p.Lat+step*int32(h%3-1)/2, p.Lon+step*int32(h>>8%3-1)/2
+				p.Speed = uint16(max(200, min(950, int32(p.Speed)+rng.Int32N(41)-20)))
+			}
+			events[i].Time += 30000
+			events[i].Received = events[i].Time
+		}
+	}
+	used := heap() - before
+	runtime.KeepAlive(e)
+	runtime.KeepAlive(snap)
+	if e.Vehicles() != vehicles {
+		t.Fatalf("%d vehicles", e.Vehicles())
+	}
+	return float64(used) / float64(vehicles), violations
+}
+
+// A vehicle's state, with all rules on, takes 256 bytes on average. The table that leads to it is as large as for twice as many.
+func TestStateOfAFleetIsSmall(t *testing.T) {
+	bytes, violations := fleetState(t, 100_000, 1000, 25)
+	t.Logf("%.0f bytes a vehicle, %d records", bytes, violations)
+	if bytes > 256 || bytes < 150 {
+		t.Errorf("%.0f bytes a vehicle", bytes)
+	}
+	if violations < 1000 {
+		t.Errorf("%d records: the fleet does too little", violations)
+	}
+}
+
+// BenchmarkState measures the memory of a million vehicles with all rules on and 10,000 fences, after 20 minutes on the road.
+func BenchmarkState(b *testing.B) {
+	for b.Loop() {
+		bytes, violations := fleetState(b, 1_000_000, 10_000, 40)
+		b.ReportMetric(bytes, "B/vehicle")
+		b.ReportMetric(float64(violations), "records")
+	}
+}
