@@ -54,7 +54,8 @@ fmt: ## format the code
 	@gofmt -w $$(git ls-files '*.go')
 
 race: engine ## the tests of everything that runs at the same time, with the race detector
-	@CGO_ENABLED=1 go test -race $(GOTESTFLAGS) ./internal/bus ./ingest/... ./detect/... ./enforce/... ./internal/embed/... ./internal/httpx
+	@CGO_ENABLED=1 go test -race $(GOTESTFLAGS) ./internal/bus ./ingest/... ./detect/worker ./detect/reference/edit ./enforce/... ./internal/embed/... ./internal/httpx
+	@CGO_ENABLED=1 go test -race -short $(GOTESTFLAGS) ./detect # an engine belongs to one goroutine: what is shared are snapshots
 
 # Go's fuzzer now and then reports the end of its own time as a failure; a real one names the input that it has written.
 fuzz: ## every fuzz target for FUZZTIME

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -28,7 +29,9 @@ type fakeLog struct {
 	stalled chan struct{} // Wait blocks until it is closed; nil: not stalled
 	waiting int           // Waits that blocked
 	events  []ingest.Event
-	largest int // bytes of the largest payload
+	places  []int // of each event
+	taken   int   // places
+	largest int   // bytes of the largest payload
 }
 
 var errRefused = errors.New("the log refuses")
@@ -70,9 +73,11 @@ func (l *fakeLog) await(cond func() bool) {
 	l.mu.Unlock()
 }
 
+// fakeBatch takes a place in the log with Append, as a real one does; the log has it after Wait.
 type fakeBatch struct {
-	log  *fakeLog
-	held []ingest.Event
+	log    *fakeLog
+	held   []ingest.Event
+	places []int // of each in the log
 }
 
 func (b *fakeBatch) Append(ctx context.Context, partition int, payload []byte) error {
@@ -89,7 +94,10 @@ func (b *fakeBatch) Append(ctx context.Context, partition int, payload []byte) e
 		if e.Vehicle.Partition(fakePartitions) != partition {
 			return fmt.Errorf("%v in partition %d", e.Vehicle, partition)
 		}
-		b.held = append(b.held, e)
+		b.log.mu.Lock()
+		b.log.taken++
+		b.held, b.places = append(b.held, e), append(b.places, b.log.taken)
+		b.log.mu.Unlock()
 		payload = rest
 	}
 	return nil
@@ -115,8 +123,11 @@ func (b *fakeBatch) Wait(ctx context.Context) error {
 	if l.refuse != nil {
 		return l.refuse
 	}
-	l.events = append(l.events, b.held...)
-	b.held = nil
+	for i, e := range b.held {
+		at, _ := slices.BinarySearch(l.places, b.places[i])
+		l.events, l.places = slices.Insert(l.events, at, e), slices.Insert(l.places, at, b.places[i])
+	}
+	b.held, b.places = nil, nil
 	l.changed.Broadcast()
 	return nil
 }

@@ -337,7 +337,7 @@ func FuzzConn(f *testing.F) {
 		here.Close()
 		reading.Wait()
 		log.mu.Lock()
-		log.events = nil
+		log.events, log.places = nil, nil
 		log.mu.Unlock()
 	})
 }
