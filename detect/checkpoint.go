@@ -110,7 +110,7 @@ func (e *Engine) writeVehicle(w *stateWriter, v *vehicle) {
 		return
 	}
 	w.u8(1)
-	sd := &e.sides[v.side-1]
+	sd := e.sides[v.side-1]
 	w.u32(uint32(len(sd.jumps)))
 	for i := range sd.jumps {
 		w.fix(&sd.jumps[i])
@@ -233,7 +233,7 @@ func (e *Engine) readVehicle(r *stateReader) {
 	if r.u8() == 0 {
 		return
 	}
-	sd := e.sideOf(v)
+	sd := e.rareOf(v)
 	for n := r.count(); n > 0 && r.err == nil; n-- {
 		var f fix
 		r.fix(&f)

@@ -26,17 +26,21 @@ const (
 // first.
 type timer struct {
 	at    int64 // Unix ms
-	order uint64
-	slot  uint32
-	what  wake
+	order uint32
+	whom  uint32 // slot, and in the upper four bits what for: nearly every vehicle has a timer, so that they are small
 }
+
+const wakeShift = 28
+
+func (t *timer) slot() uint32 { return t.whom & (1<<wakeShift - 1) }
+func (t *timer) what() wake   { return wake(t.whom >> wakeShift) }
 
 func (t *timer) before(o *timer) bool { return t.at < o.at || t.at == o.at && t.order < o.order }
 
 // timers is a heap.
 type timers struct {
 	heap  []timer
-	asked uint64
+	asked uint32
 }
 
 func (q *timers) push(t timer) {
@@ -76,7 +80,7 @@ func (q *timers) pop() timer {
 // wakeAt asks for the rules' due functions to be called with the vehicle when the clock has come to a time. A rule that asks at
 // every position asks once and looks again when it is woken: that costs next to nothing.
 func (e *Engine) wakeAt(v *vehicle, what wake, at int64) {
-	e.timers.push(timer{at: at, slot: v.slot, what: what})
+	e.timers.push(timer{at: at, whom: v.slot | uint32(what)<<wakeShift})
 }
 
 // advance moves the clock by an event, and fires what is due. Times that fail the gate's first test do not move it.
@@ -95,12 +99,12 @@ func (e *Engine) fire(now int64) {
 		if e.trace != nil {
 			e.trace.due(t.at)
 		}
-		v := e.store.at(t.slot)
+		v := e.store.at(t.slot())
 		e.turnTo(v)
-		e.lateDue(v, t.what, t.at)
+		e.lateDue(v, t.what(), t.at)
 		for i := range e.snap.rules {
 			if e.snap.rules[i].due != nil {
-				e.snap.rules[i].due(e, v, t.what, t.at)
+				e.snap.rules[i].due(e, v, t.what(), t.at)
 			}
 		}
 		e.tidy(v)

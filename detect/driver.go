@@ -31,7 +31,7 @@ func (e *Engine) card(v *vehicle, ev *ingest.Event) {
 		v.set(flagPending, false)
 		return
 	}
-	sd := e.sideOf(v)
+	sd := e.rareOf(v)
 	if len(sd.cards) >= maxCards { // who puts in so many without driving is nobody's driver: the last counts
 		sd.cards = append(sd.cards[:0], sd.cards[1:]...)
 	}
@@ -56,7 +56,7 @@ func (e *Engine) cardCredible(v *vehicle, at int64) bool {
 func (e *Engine) settleCards(v *vehicle, f *fix, stopped bool) {
 	e.changes = e.changes[:0]
 	if v.side != 0 && len(e.sides[v.side-1].cards) > 0 {
-		sd := &e.sides[v.side-1]
+		sd := e.sides[v.side-1]
 		n := 0
 		for ; n < len(sd.cards) && sd.cards[n].at <= f.time; n++ {
 			c := &sd.cards[n]

@@ -20,8 +20,11 @@ type Engine struct {
 	weighings     []weighed // of each vehicle a list, the last first
 	freeWeighings []uint32  // numbers of weighings that are not used
 
-	sides        []side
+	sides        []*side
+	sideRoom     []side   // not yet used
 	freeSides    []uint32 // numbers of sides that are not used
+	noRare       rare     // is always empty
+	freeRares    []*rare
 	drivers      []Driver
 	duties       []driverDuty         // of each driver
 	sumsOf       map[uint32]*dutySums // of vehicles without a card by slot, where the settings want them
@@ -110,7 +113,7 @@ func (e *Engine) Use(snap *Snapshot) {
 	e.use(snap)
 	e.out, e.mark, e.visits = e.out[:0], 0, e.visits[:0]
 	for i := range e.sides {
-		sd := &e.sides[i]
+		sd := e.sides[i]
 		if sd.owner == nil {
 			continue
 		}
@@ -167,11 +170,17 @@ func (e *Engine) Stats() Stats {
 // looked up is still in the cache when it is used.
 const maxBatch = 256
 
+// maxOut is how much room for records is kept from call to call.
+const maxOut = 1024
+
 // Process applies events in order and returns the records of violations that they open, change or close. first is the
 // version of the records of events[0]; the next event has the next one. The returned slice is valid until the next call.
 //
 // Nothing of the events is kept.
 func (e *Engine) Process(events []ingest.Event, first uint64) []Violation {
+	if cap(e.out) > maxOut { // once there was a burst
+		e.out = nil
+	}
 	e.out, e.segments = e.out[:0], e.segments[:0]
 	e.takeRebased(first)
 	all, begin := events, first

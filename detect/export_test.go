@@ -53,3 +53,6 @@ func WithGeneration(s *Snapshot, n uint32) *Snapshot {
 	}
 	return &o
 }
+
+// SharedIsEmpty reports whether what vehicles with nothing rare share holds nothing.
+func (e *Engine) SharedIsEmpty() bool { return e.noRare.empty() }

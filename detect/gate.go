@@ -115,7 +115,7 @@ func (e *Engine) admit(v *vehicle, ev *ingest.Event) (q Quality, broken bool) {
 		jumps = nil
 	}
 	if len(jumps)+1 < g.jumps {
-		s := e.sideOf(v)
+		s := e.rareOf(v)
 		s.jumps = append(s.jumps, f)
 		return QualityJump, false
 	}

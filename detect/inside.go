@@ -79,7 +79,7 @@ func insideFix(e *Engine, m *moment) {
 		e.goOn(m)
 	}
 	if v.side != 0 && len(e.sides[v.side-1].approaches) > 0 {
-		e.forgetApproaches(&e.sides[v.side-1], f.time)
+		e.forgetApproaches(e.sides[v.side-1], f.time)
 	}
 	for _, n := range m.hits {
 		fc := &e.snap.fences[n]
@@ -148,7 +148,7 @@ func (e *Engine) goOn(m *moment) {
 	s := &e.snap.Settings.FenceEntry
 	v, f := m.v, m.f
 	gap := int64(e.snap.Settings.Movement.RunGapS) * 1000
-	sd := &e.sides[v.side-1]
+	sd := e.sides[v.side-1]
 	kept := sd.fences[:0]
 	for i := range sd.fences {
 		c := &sd.fences[i]

@@ -74,7 +74,7 @@ func (e *Engine) order(v *vehicle, ev *ingest.Event) {
 }
 
 func (e *Engine) cameLate(v *vehicle, from, to int64, wide bool) {
-	sd := e.sideOf(v)
+	sd := e.rareOf(v)
 	if len(sd.late) == 0 {
 		sd.late = append(sd.late, lateCase{from: from, to: to})
 	}
@@ -108,7 +108,7 @@ func (e *Engine) touched(v *vehicle) {
 	if v.side == 0 {
 		return
 	}
-	if sd := &e.sides[v.side-1]; len(sd.late) > 0 {
+	if sd := e.sides[v.side-1]; len(sd.late) > 0 {
 		e.askAgain(v, &sd.late[0])
 	}
 }
@@ -118,7 +118,7 @@ func (e *Engine) lateDue(v *vehicle, what wake, at int64) {
 	if what != wakeLate || v.side == 0 || len(e.sides[v.side-1].late) == 0 {
 		return
 	}
-	sd := &e.sides[v.side-1]
+	sd := e.sides[v.side-1]
 	c := &sd.late[0]
 	if c.next != at {
 		return
@@ -137,7 +137,7 @@ func (e *Engine) lateDue(v *vehicle, what wake, at int64) {
 func (e *Engine) TakeLate(dst []Late) []Late {
 	for _, slot := range e.late {
 		v := e.store.at(slot)
-		sd := &e.sides[v.side-1]
+		sd := e.sides[v.side-1]
 		c := &sd.late[0]
 		c.listed = false
 		dst = append(dst, Late{v.id, c.from, c.to, c.wide})

@@ -118,6 +118,9 @@ func live(t *testing.T, rng *rand.Rand, snap *detect.Snapshot, events []ingest.E
 			r.put(e.Process(events[at+i:at+i+1], uint64(at+i)<<13))
 		}
 		at += k
+		if !e.SharedIsEmpty() {
+			t.Fatalf("event %d: what vehicles share holds something of one", at)
+		}
 		if rng.IntN(12) == 0 {
 			state, _ := e.AppendState(nil, 0, math.MaxInt)
 			e = detect.New(snap)

@@ -192,7 +192,7 @@ func (e *Engine) outsideCaseOf(v *vehicle, kind Kind) *outsideCase {
 }
 
 func (e *Engine) dropOutside(v *vehicle, kind Kind) {
-	sd := &e.sides[v.side-1]
+	sd := e.sides[v.side-1]
 	for i := range sd.outside {
 		if sd.outside[i].kind == kind {
 			sd.outside = append(sd.outside[:i], sd.outside[i+1:]...)

@@ -46,7 +46,7 @@ func (e *Engine) stopsGoOn(m *moment, stopped bool) {
 	s := &e.snap.Settings.FenceStop
 	v, f := m.v, m.f
 	gap := int64(e.snap.Settings.Movement.RunGapS) * 1000
-	sd := &e.sides[v.side-1]
+	sd := e.sides[v.side-1]
 	kept := sd.stops[:0]
 	for i := range sd.stops {
 		c := &sd.stops[i]

@@ -44,7 +44,7 @@ func frozenFix(e *Engine, m *moment) {
 		c := frozenCase{byMileage: byMileage, mileage: p.mileage, span: beginSpan(v, p)}
 		c.span.extend(f, m.segment)
 		c.span.hold()
-		sd := e.sideOf(v)
+		sd := e.rareOf(v)
 		sd.frozen = append(sd.frozen, c)
 		e.openFrozen(v, f) // at once where the setting is 0
 	}
@@ -54,7 +54,7 @@ func frozenFix(e *Engine, m *moment) {
 func (e *Engine) frozenGoesOn(m *moment, linked bool) (open bool) {
 	v, f := m.v, m.f
 	p := &v.judged
-	sd := &e.sides[v.side-1]
+	sd := e.sides[v.side-1]
 	kept := sd.frozen[:0]
 	for i := range sd.frozen {
 		c := &sd.frozen[i]
@@ -86,7 +86,7 @@ func (e *Engine) frozenGoesOn(m *moment, linked bool) (open bool) {
 // the one by speed.
 func (e *Engine) openFrozen(v *vehicle, f *fix) bool {
 	s := &e.snap.Settings.FrozenPosition
-	sd := &e.sides[v.side-1]
+	sd := e.sides[v.side-1]
 	i := slices.IndexFunc(sd.frozen, func(c frozenCase) bool {
 		return f.time-c.span.start >= int64(s.SustainedS)*1000 && (!c.byMileage || f.mileage-c.mileage >= e.snap.frozenMileage)
 	})

@@ -71,7 +71,7 @@ func goneDarkDue(e *Engine, v *vehicle, what wake, _ int64) {
 		e.wakeAt(v, wakeDark, at)
 		return
 	}
-	if sd := e.sideOf(v); len(sd.dark) == 0 {
+	if sd := e.rareOf(v); len(sd.dark) == 0 {
 		sd.dark = append(sd.dark, darkCase{told: true, span: beginSpan(v, f)})
 		e.recordDark(v, &sd.dark[0], StateOpen)
 	}
@@ -105,7 +105,7 @@ func goneDarkPosition(e *Engine, v *vehicle, ev *ingest.Event) {
 	if f == nil {
 		return
 	}
-	sd := e.sideOf(v)
+	sd := e.rareOf(v)
 	sd.dark = append(sd.dark, darkCase{end: ev.Time, span: beginSpan(v, f)})
 	if e.snap.gate.stateless(ev) != QualityOK { // no fix: that may take long to come
 		c := &sd.dark[0]

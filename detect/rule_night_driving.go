@@ -97,7 +97,7 @@ func nightDrivingFix(e *Engine, m *moment) {
 	if until == 0 || e.inRelay(m) || e.snap.relayPermit(v, f.time-1, f.time) != 0 {
 		return
 	}
-	sd := e.sideOf(v)
+	sd := e.rareOf(v)
 	sd.nights = append(sd.nights, nightRun{until: until, seen: f.time, span: beginSpan(v, f)})
 	if s.sustained == 0 {
 		e.openNight(v, &sd.nights[0])
@@ -215,7 +215,7 @@ func nightDrivingRebase(e *Engine, v *vehicle, sd *side, _ *Snapshot) {
 }
 
 func nightDrivingEnd(e *Engine, v *vehicle, close bool) {
-	sd := &e.sides[v.side-1]
+	sd := e.sides[v.side-1]
 	switch {
 	case len(sd.nights) == 0 || !sd.nights[0].open:
 	case close:

@@ -12,7 +12,7 @@ import (
 
 // billCase is what a hazmat vehicle has moved without a waybill. A vehicle has at most one.
 type billCase struct {
-	loadSince int64 // time of the first position that reported a load: from then on no load means empty; 0: none yet
+	loadSince int64 // time of the first position that reported a load: from then on no load means empty; 0: none yet, or flagLoad says so
 	driven    int64 // ms moved
 	standing  int64 // since when it stands in one piece; 0: it does not, or nothing was driven before
 	stopAt    tally // where a violation ends if it stands for long enough
@@ -25,15 +25,15 @@ type billCase struct {
 func (c *billCase) reset() { *c = billCase{loadSince: c.loadSince} }
 
 // empty reports whether a vehicle was known to be empty at a fix.
-func (c *billCase) empty(f *fix) bool {
-	return c.loadSince != 0 && f.time >= c.loadSince && loadOf(f.status) == 0
+func (c *billCase) empty(v *vehicle, f *fix) bool {
+	return (v.has(flagLoad) || c.loadSince != 0 && f.time >= c.loadSince) && loadOf(f.status) == 0
 }
 
 // loadOf is bits 8 and 9 of the status of JT/T 808 0x0200: 0 empty, 1 half, 3 full.
 func loadOf(status uint32) uint32 { return status >> 8 & 3 }
 
 func noWaybillPosition(e *Engine, v *vehicle, ev *ingest.Event) {
-	if v.class != ClassHazmat || loadOf(ev.Position.Status) == 0 || !e.snap.Settings.NoWaybill.Enabled {
+	if v.class != ClassHazmat || v.has(flagLoad) || loadOf(ev.Position.Status) == 0 || !e.snap.Settings.NoWaybill.Enabled {
 		return
 	}
 	if c := e.billOf(v); c == nil {
@@ -49,6 +49,7 @@ func noWaybillFix(e *Engine, m *moment) {
 	v, f := m.v, m.f
 	c := e.billOf(v)
 	if v.class != ClassHazmat || !s.Enabled {
+		v.set(flagLoad, false)
 		if c != nil {
 			e.endNoWaybill(v, c, c.span.held)
 			e.dropBill(v)
@@ -105,8 +106,8 @@ func noWaybillFix(e *Engine, m *moment) {
 		}
 		p.from = max(p.from, b.last)
 	}
-	empty := c.empty(f)
-	if empty || c.loadSince != 0 && c.empty(&v.judged) {
+	empty := c.empty(v, f)
+	if empty || c.empty(v, &v.judged) {
 		if late {
 			e.endNoWaybill(v, c, c.span.held)
 		} else {
@@ -128,6 +129,10 @@ func noWaybillFix(e *Engine, m *moment) {
 	if c.summing && !c.open && c.driven >= int64(s.MovingS)*1000 {
 		c.open, c.opened = true, f.time
 		e.recordNoWaybill(v, c, StateOpen, c.span.held)
+	}
+	if c.loadSince != 0 && f.time >= c.loadSince { // no earlier fix will be asked about
+		v.set(flagLoad, true)
+		c.loadSince = 0
 	}
 	if c.driven == 0 && !c.summing {
 		if c.reset(); c.loadSince == 0 {
@@ -178,7 +183,7 @@ func (e *Engine) billOf(v *vehicle) *billCase {
 }
 
 func (e *Engine) dropBill(v *vehicle) {
-	sd := &e.sides[v.side-1]
+	sd := e.sides[v.side-1]
 	sd.bills = sd.bills[:0]
 }
 
@@ -194,7 +199,7 @@ func (e *Engine) recordNoWaybill(v *vehicle, c *billCase, state State, at tally,
 	o := e.begin(v, KindNoWaybill, &c.span, "")
 	o.Measured, o.Unit = tenthsOf(at.time-c.span.start, minuteMs/10), ptr("min")
 	o.Basis = []string{"plan-jincheng-waybill", "plan-yunxi-waybill"}
-	o.Detail["load_known"] = c.loadSince != 0
+	o.Detail["load_known"] = v.has(flagLoad) || c.loadSince != 0
 	e.finish(o, state, &c.span, at, notes)
 }
 

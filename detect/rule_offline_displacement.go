@@ -18,7 +18,7 @@ func offlineAdmitted(e *Engine, v *vehicle, f *fix, received int64) {
 	if last := e.lastOf(v).time; last == 0 || f.time-last < int64(s.SilentS)*1000 || !s.Enabled || !e.monitored(v) {
 		return
 	}
-	sd := e.sideOf(v)
+	sd := e.rareOf(v)
 	sd.offline = append(sd.offline, offlineCase{second: f.time, received: received})
 }
 
@@ -27,7 +27,7 @@ func offlineFix(e *Engine, m *moment) {
 	if v.side == 0 {
 		return
 	}
-	sd := &e.sides[v.side-1]
+	sd := e.sides[v.side-1]
 	for i := range sd.offline {
 		c := &sd.offline[i]
 		if c.at != 0 || c.second != f.time {
@@ -51,7 +51,7 @@ func offlineDue(e *Engine, v *vehicle, what wake, _ int64) {
 	if what != wakeOffline || v.side == 0 {
 		return
 	}
-	sd := &e.sides[v.side-1]
+	sd := e.sides[v.side-1]
 	kept := sd.offline[:0]
 	for i := range sd.offline {
 		c := &sd.offline[i]

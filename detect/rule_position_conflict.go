@@ -50,7 +50,7 @@ func conflictWeighing(e *Engine, v *vehicle, ev *ingest.Event) {
 	if !c.placed() {
 		return
 	}
-	sd := e.sideOf(v)
+	sd := e.rareOf(v)
 	e.forgetConflicts(v, sd, ev.Time)
 	last := e.lastOf(v)
 	c.before = mark{last.time, last.lat, last.lon, last.speed}
@@ -61,7 +61,7 @@ func conflictWeighing(e *Engine, v *vehicle, ev *ingest.Event) {
 
 // conflictAdmitted takes the next fix of a vehicle.
 func conflictAdmitted(e *Engine, v *vehicle, f *fix) {
-	sd := &e.sides[v.side-1]
+	sd := e.sides[v.side-1]
 	for i := range sd.conflicts {
 		switch c := &sd.conflicts[i]; {
 		case c.after.time != 0:
@@ -80,7 +80,7 @@ func conflictDue(e *Engine, v *vehicle, what wake, _ int64) {
 	if what != wakeConflict || v.side == 0 {
 		return
 	}
-	sd := &e.sides[v.side-1]
+	sd := e.sides[v.side-1]
 	e.forgetConflicts(v, sd, e.clock)
 }
 
@@ -225,7 +225,7 @@ func crowded(list []stationConflict, within int64, most int) bool {
 func (e *Engine) blameStation(o *stationConflict, station string, fault bool) {
 	defer func(was *Snapshot) { e.snap = was }(e.snap) // who asked goes on
 	e.turnTo(o.v)
-	sd := &e.sides[o.v.side-1]
+	sd := e.sides[o.v.side-1]
 	i := slices.IndexFunc(sd.conflicts, func(c conflictCase) bool {
 		return c.listed && c.time == o.time && c.station == station && c.record == o.record
 	})

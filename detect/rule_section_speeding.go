@@ -112,7 +112,7 @@ func sectionSpeedingFix(e *Engine, m *moment) {
 	}
 	e.near = e.near[:0]
 	if following {
-		sd := &e.sides[v.side-1]
+		sd := e.sides[v.side-1]
 		kept := sd.sections[:0]
 		for i := range sd.sections {
 			c := sd.sections[i]
@@ -133,7 +133,7 @@ func sectionSpeedingFix(e *Engine, m *moment) {
 		}
 		c := sectionCase{section: n}
 		if e.sectionGoesOn(m, &c, false) {
-			sd := e.sideOf(v)
+			sd := e.rareOf(v)
 			sd.sections = append(sd.sections, c)
 		}
 	}

@@ -99,7 +99,7 @@ func (e *Engine) coolDown(v *vehicle, now, merge int64) {
 	if run != nil && run.phase == speedCandidate {
 		first = run.span.start
 	}
-	sd := &e.sides[v.side-1]
+	sd := e.sides[v.side-1]
 	kept := sd.speeding[:0]
 	for i := range sd.speeding {
 		if c := &sd.speeding[i]; c.phase != speedCooling || first-c.end.time < merge {
@@ -110,7 +110,7 @@ func (e *Engine) coolDown(v *vehicle, now, merge int64) {
 }
 
 func (e *Engine) dropSpeed(v *vehicle, run *speedCase) {
-	sd := &e.sides[v.side-1]
+	sd := e.sides[v.side-1]
 	for i := range sd.speeding {
 		if &sd.speeding[i] == run {
 			sd.speeding = append(sd.speeding[:i], sd.speeding[i+1:]...)

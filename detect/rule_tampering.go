@@ -67,7 +67,7 @@ func (e *Engine) tampering(v *vehicle, t int64, alarm uint32, said uint8, same b
 	if !some && (v.side == 0 || len(e.sides[v.side-1].tampering) == 0) {
 		return
 	}
-	sd := e.sideOf(v)
+	sd := e.rareOf(v)
 	kept := sd.tampering[:0]
 	for i := range sd.tampering {
 		c := &sd.tampering[i]
@@ -200,7 +200,7 @@ func (e *Engine) tamperingFix(v *vehicle, sd *side, f *fix, segment float64) {
 }
 
 func tamperingEnd(e *Engine, v *vehicle, close bool) {
-	sd := &e.sides[v.side-1]
+	sd := e.sides[v.side-1]
 	for i := range sd.tampering {
 		switch c := &sd.tampering[i]; {
 		case c.told != StateOpen:

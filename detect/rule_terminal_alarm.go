@@ -146,7 +146,7 @@ func alarmFix(e *Engine, m *moment) {
 	if v.side == 0 {
 		return
 	}
-	sd := &e.sides[v.side-1]
+	sd := e.sides[v.side-1]
 	for i := range sd.alarms {
 		if c := &sd.alarms[i]; c.reach.count(m.f, m.segment) {
 			if c.cleared == 0 {
@@ -161,7 +161,7 @@ func alarmFix(e *Engine, m *moment) {
 }
 
 func alarmEnd(e *Engine, v *vehicle, close bool) {
-	sd := &e.sides[v.side-1]
+	sd := e.sides[v.side-1]
 	for i := range sd.alarms {
 		switch c := &sd.alarms[i]; {
 		case c.cleared != 0:

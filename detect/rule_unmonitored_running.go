@@ -24,7 +24,7 @@ func unmonitoredWeighing(e *Engine, v *vehicle, ev *ingest.Event) {
 	if !s.Enabled || !e.monitored(v) || !e.credible(ev) || v.heard != 0 && ev.Time-v.heard <= near {
 		return
 	}
-	sd := e.sideOf(v)
+	sd := e.rareOf(v)
 	c := unmonitoredCase{weighedAt: e.weighedAt(v, ev), at: max(ev.Time, ev.Received) + near}
 	sd.unmonitored = append(sd.unmonitored, c)
 	e.wakeAt(v, wakeUnmonitored, c.at)
@@ -35,7 +35,7 @@ func unmonitoredPosition(e *Engine, v *vehicle, ev *ingest.Event) {
 		return
 	}
 	near := int64(e.snap.Settings.UnmonitoredRunning.SilentS) * 1000
-	sd := &e.sides[v.side-1]
+	sd := e.sides[v.side-1]
 	kept := sd.unmonitored[:0]
 	for i := range sd.unmonitored {
 		c := &sd.unmonitored[i]
@@ -60,7 +60,7 @@ func unmonitoredDue(e *Engine, v *vehicle, what wake, _ int64) {
 	if what != wakeUnmonitored || v.side == 0 {
 		return
 	}
-	sd := &e.sides[v.side-1]
+	sd := e.sides[v.side-1]
 	kept := sd.unmonitored[:0]
 	for i := range sd.unmonitored {
 		c := &sd.unmonitored[i]

@@ -48,7 +48,7 @@ var approachRule = insideRule{
 	enabled: func(s *Settings) bool { return s.WeighEvasion.Enabled },
 	means:   mayEvade,
 	opens: func(e *Engine, v *vehicle, fc *fence, c *fenceCase) (now, never bool) {
-		sd := e.sideOf(v)
+		sd := e.rareOf(v)
 		sd.approaches = append(sd.approaches, approach{fc.Station, fc.ID, c.span.start})
 		return false, true
 	},
@@ -70,7 +70,7 @@ func mayEvade(e *Engine, v *vehicle, fc *fence) bool {
 // bypasses looks whether a vehicle that has entered a bypass entered the station's approach before.
 func (e *Engine) bypasses(v *vehicle, fc *fence, c *fenceCase) {
 	s := &e.snap.Settings.WeighEvasion
-	sd := e.sideOf(v)
+	sd := e.rareOf(v)
 	var from approach
 	kept := sd.approaches[:0]
 	for _, a := range sd.approaches {
@@ -116,7 +116,7 @@ func weighEvasionDue(e *Engine, v *vehicle, what wake, _ int64) {
 	if what != wakeEvasion || v.side == 0 {
 		return
 	}
-	sd := &e.sides[v.side-1]
+	sd := e.sides[v.side-1]
 	kept := sd.evasions[:0]
 	for i := range sd.evasions {
 		c := &sd.evasions[i]
@@ -169,7 +169,7 @@ func (e *Engine) retractEvasions(v *vehicle, station string, at int64, note stri
 		return
 	}
 	near := int64(e.snap.Settings.WeighEvasion.RecordS) * 1000
-	sd := &e.sides[v.side-1]
+	sd := e.sides[v.side-1]
 	kept := sd.evasions[:0]
 	for i := range sd.evasions {
 		c := &sd.evasions[i]

@@ -95,7 +95,7 @@ func safetyEvent(e *Engine, v *vehicle, ev *ingest.Event) {
 	s := &e.snap.Settings
 	var last *safetyCase // of the word
 	if v.side != 0 {
-		sd := &e.sides[v.side-1]
+		sd := e.sides[v.side-1]
 		for i := range sd.safety {
 			if sd.safety[i].word == word {
 				last = &sd.safety[i]
@@ -120,7 +120,7 @@ func safetyEvent(e *Engine, v *vehicle, ev *ingest.Event) {
 			last.phase = safetyFlagged
 		}
 		c.ask(e, v)
-		sd := e.sideOf(v)
+		sd := e.rareOf(v)
 		sd.safety = append(sd.safety, c)
 		e.recordSafety(v, &c, StateOpen, &c.reach.held)
 		return
@@ -173,7 +173,7 @@ func (e *Engine) safetyPass(v *vehicle, t int64) {
 	if v.side == 0 {
 		return
 	}
-	sd := &e.sides[v.side-1]
+	sd := e.sides[v.side-1]
 	if len(sd.safety) == 0 {
 		return
 	}
@@ -205,7 +205,7 @@ func safetyDue(e *Engine, v *vehicle, what wake, at int64) {
 	if what != wakeSafety || v.side == 0 {
 		return
 	}
-	sd := &e.sides[v.side-1]
+	sd := e.sides[v.side-1]
 	for i := range sd.safety {
 		c := &sd.safety[i]
 		if c.wake != at {
@@ -227,7 +227,7 @@ func safetyLoad(e *Engine, v *vehicle) {
 	if v.side == 0 {
 		return
 	}
-	sd := &e.sides[v.side-1]
+	sd := e.sides[v.side-1]
 	for i := range sd.safety {
 		if c := &sd.safety[i]; c.phase == safetyRunning {
 			c.ask(e, v)
@@ -250,7 +250,7 @@ func (e *Engine) safetyFix(v *vehicle, sd *side, f *fix, segment float64) {
 }
 
 func safetyEnd(e *Engine, v *vehicle, close bool) {
-	sd := &e.sides[v.side-1]
+	sd := e.sides[v.side-1]
 	for i := range sd.safety {
 		switch c := &sd.safety[i]; {
 		case c.phase != safetyRunning:

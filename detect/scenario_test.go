@@ -362,6 +362,9 @@ func viaCheckpoints(t *testing.T, snap *detect.Snapshot, events []ingest.Event, 
 	}
 	for i := range events {
 		keep(e.Process(events[i:i+1], 1))
+		if !e.SharedIsEmpty() {
+			t.Fatalf("event %d: what vehicles share holds something of one", i)
+		}
 		var chunks [][]byte
 		for from, first := 0, true; first || from < e.Vehicles(); first = false {
 			var b []byte

@@ -84,6 +84,7 @@ const (
 	flagDark                          // the last judged fix is one after which silence is suspicious
 	flagDarkWake                      // a wake for that was asked for
 	flagHeld                          // the side record holds a fix back
+	flagLoad                          // it has reported a load, so that no load means empty
 )
 
 func (v *vehicle) has(f uint16) bool { return v.flags&f != 0 }
@@ -99,19 +100,23 @@ func (v *vehicle) set(f uint16, on bool) {
 type side struct {
 	owner    *vehicle // nil: not used
 	held     fix      // waits for the fix after it, see motion.go; time 0: none
-	jumps    []fix
 	speeding []speedCase
 	fences   []fenceCase
 	outside  []outsideCase
 	stops    []stopCase
-	sections []sectionCase
 	waybills []waybill
+	fatigue  []fatigueCase
+	bills    []billCase
+	alarms   []alarmCase
+	*rare    // Engine.noRare where there is nothing in it: who adds to it asks rareOf for the record
+}
 
-	cards   []cardChange
-	fatigue []fatigueCase
-	nights  []nightRun
-
-	bills []billCase
+// rare holds what hardly any vehicle has at a time.
+type rare struct {
+	jumps    []fix
+	sections []sectionCase
+	cards    []cardChange
+	nights   []nightRun
 
 	dark        []darkCase
 	offline     []offlineCase
@@ -121,7 +126,6 @@ type side struct {
 	approaches  []approach
 	evasions    []evasionCase
 
-	alarms    []alarmCase
 	tampering []tamperCase
 	safety    []safetyCase
 
@@ -129,10 +133,13 @@ type side struct {
 }
 
 func (s *side) empty() bool {
-	return len(s.cards) == 0 && len(s.fatigue) == 0 && len(s.nights) == 0 && len(s.jumps) == 0 && len(s.speeding) == 0 && len(s.fences) == 0 && len(s.outside) == 0 && len(s.stops) == 0 &&
-		len(s.sections) == 0 && len(s.waybills) == 0 && s.held.time == 0 && len(s.bills) == 0 &&
-		len(s.dark) == 0 && len(s.offline) == 0 && len(s.frozen) == 0 && len(s.unmonitored) == 0 && len(s.conflicts) == 0 &&
-		len(s.approaches) == 0 && len(s.evasions) == 0 && len(s.alarms) == 0 && len(s.tampering) == 0 && len(s.safety) == 0 && len(s.late) == 0
+	return s.held.time == 0 && len(s.speeding) == 0 && len(s.fences) == 0 && len(s.outside) == 0 && len(s.stops) == 0 && len(s.waybills) == 0 &&
+		len(s.fatigue) == 0 && len(s.bills) == 0 && len(s.alarms) == 0 && s.rare.empty()
+}
+
+func (r *rare) empty() bool {
+	return len(r.jumps) == 0 && len(r.sections) == 0 && len(r.cards) == 0 && len(r.nights) == 0 && len(r.dark) == 0 && len(r.offline) == 0 && len(r.frozen) == 0 &&
+		len(r.unmonitored) == 0 && len(r.conflicts) == 0 && len(r.approaches) == 0 && len(r.evasions) == 0 && len(r.tampering) == 0 && len(r.safety) == 0 && len(r.late) == 0
 }
 
 // extend counts a fix for everything that goes on.
@@ -235,27 +242,55 @@ func (s *store) grow() {
 	}
 }
 
-// sideOf returns the side record of a vehicle and makes one where there is none. The pointer is good until the next call.
+// sideOf returns the side record of a vehicle and makes one where there is none.
 func (e *Engine) sideOf(v *vehicle) *side {
 	if v.side == 0 {
 		if n := len(e.freeSides); n > 0 {
 			v.side = e.freeSides[n-1]
 			e.freeSides = e.freeSides[:n-1]
 		} else {
-			e.sides = append(e.sides, side{})
+			if len(e.sideRoom) == 0 {
+				e.sideRoom = make([]side, 64)
+			}
+			e.sides, e.sideRoom = append(e.sides, &e.sideRoom[0]), e.sideRoom[1:]
 			v.side = uint32(len(e.sides))
 		}
-		e.sides[v.side-1].owner = v
+		sd := e.sides[v.side-1]
+		sd.owner, sd.rare = v, &e.noRare
 	}
-	return &e.sides[v.side-1]
+	return e.sides[v.side-1]
 }
+
+// rareOf returns the side record of a vehicle with a record of its own for what is rare.
+func (e *Engine) rareOf(v *vehicle) *side {
+	sd := e.sideOf(v)
+	if sd.rare == &e.noRare {
+		if n := len(e.freeRares); n > 0 {
+			sd.rare = e.freeRares[n-1]
+			e.freeRares = e.freeRares[:n-1]
+		} else {
+			sd.rare = new(rare)
+		}
+	}
+	return sd
+}
+
+// maxFreeRares is how many are kept to be used again: enough for what comes and goes all the time, few after a burst.
+const maxFreeRares = 4096
 
 // tidy gives the side record back when nothing is in it.
 func (e *Engine) tidy(v *vehicle) {
 	if v.side == 0 {
 		return
 	}
-	if s := &e.sides[v.side-1]; s.empty() {
+	s := e.sides[v.side-1]
+	if s.rare != &e.noRare && s.rare.empty() {
+		if len(e.freeRares) < maxFreeRares {
+			e.freeRares = append(e.freeRares, s.rare)
+		}
+		s.rare = &e.noRare
+	}
+	if s.empty() {
 		s.owner = nil
 		e.freeSides = append(e.freeSides, v.side)
 		v.side = 0
