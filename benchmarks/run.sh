@@ -16,6 +16,7 @@ bench ./ingest/platform/superior '^BenchmarkSuperior$' "$time"
 bench ./ingest/platform/inferior '^BenchmarkForward$' "$time"
 bench ./ingest '^Benchmark(Append|Decode)Position$' "$time"
 bench ./detect '^BenchmarkEngine$' "$time"
+bench ./detect '^BenchmarkState$' 1x
 bench ./geo '^BenchmarkLookup/^(1000|10000|100000)$/jagged=false' "$time"
 bench ./geo '^Benchmark(Linear|RTree|Crossed)$' "$time"
 bench ./geo '^Benchmark(Build|Compile)$' 1x

@@ -128,12 +128,13 @@ func fleetState(t testing.TB, vehicles, fences, rounds int, laden bool) (perVehi
 	return float64(used) / float64(vehicles), violations
 }
 
-// A vehicle's state, with all rules on, takes 256 bytes on average; cards, weighings and alarms that are always there come on top.
+// A vehicle's state stays small with all rules on. Its own record, its driving time, the table and its timer take 227 bytes; the rest is
+// what some have at a time. Cards, weighings and alarms that are always there come on top.
 func TestStateOfAFleetIsSmall(t *testing.T) {
 	for _, c := range []struct {
 		laden bool
 		most  float64
-	}{{false, 256}, {true, 400}} {
+	}{{false, 280}, {true, 400}} {
 		bytes, violations := fleetState(t, 100_000, 1000, 25, c.laden)
 		t.Logf("laden %v: %.0f bytes a vehicle, %d records", c.laden, bytes, violations)
 		if bytes > c.most || bytes < 200 {

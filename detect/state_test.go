@@ -10,9 +10,9 @@ import (
 	"lushao/ingest"
 )
 
-// A million vehicles must fit in 256 MB, and the garbage collector must have nothing to look at in them.
+// A million vehicles must not take much more than 256 MB, and the garbage collector must have nothing to look at in them.
 func TestVehicleIsSmallAndFlat(t *testing.T) {
-	if n := unsafe.Sizeof(vehicle{}); n > 224 {
+	if n := unsafe.Sizeof(vehicle{}) + unsafe.Sizeof(duty{}); n > 192 {
 		t.Errorf("a vehicle is %d bytes", n)
 	}
 	var flat func(typ reflect.Type, path string)
