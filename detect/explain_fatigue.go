@@ -59,7 +59,7 @@ var (
 		name: Text{"严重疲劳驾驶", "severe fatigue"},
 		rule: fatigueRule(func(x *explainer) Text {
 			s := &x.s.Settings.FatigueSevere
-			return say("重型货车驾驶员连续驾驶超过%s，或者在连续驾驶超时立案后%s以内再次连续驾驶超时，即为严重疲劳驾驶（本地口径）。",
+			return say("重型货车驾驶员连续驾驶超过%s，或者在连续驾驶超时认定后%s以内再次连续驾驶超时，即为严重疲劳驾驶（本地口径）。",
 				"A heavy truck's driver has driven for more than %s without a rest, or has driven too long without a rest again within %s after the first time (a local definition).", inSeconds(s.LimitS), inSeconds(s.RepeatedS))
 		}),
 		facts: func(x *explainer) {
@@ -156,7 +156,7 @@ func (x *explainer) earlierFatigue() {
 			continue
 		}
 		if since := x.start - int64(v.Start); since <= x.s.driving.repeated {
-			x.fact("前一次连续驾驶超时（记录%s）于%s立案，与本次相隔%s，不超过%s", "the first time (%s) opened at %s, %s before this one: not more than %s", v.ID, v.Start, sayDuration(since), sayDuration(x.s.driving.repeated))
+			x.fact("前一次连续驾驶超时（记录%s）于%s认定，与本次相隔%s，不超过%s", "the first time (%s) opened at %s, %s before this one: not more than %s", v.ID, v.Start, sayDuration(since), sayDuration(x.s.driving.repeated))
 			return
 		}
 	}
@@ -343,7 +343,7 @@ var nightDrivingWords = kindWords{
 	name: Text{"凌晨2至5时违规运行", "driving in the hours in which coaches must stand"},
 	rule: func(x *explainer) []Text {
 		s := &x.s.Settings.NightDriving
-		return []Text{say("客车在禁行时段（%s）内以%s及以上行驶，持续%s及以上，且未豁免、不在接驳区域、无有效接驳许可，即为违规运行。不足%s的停车不中断尚未立案的持续时间；停车%s及以上结束。",
+		return []Text{say("客车在禁行时段（%s）内以%s及以上行驶，持续%s及以上，且未豁免、不在接驳区域、无有效接驳许可，即为违规运行。不足%s的停车不中断尚未认定的持续时间；停车%s及以上结束。",
 			"A coach drives at %[2]s or more within the hours in which its class must stand (%[1]s), for %[3]s or more; it is not exempt, in no relay area, and has no valid relay permit. Stops under %[4]s do not break it; one of %[5]s ends it.",
 			x.nightHours(), sayKmh(s.Speed), inSeconds(s.SustainedS), inSeconds(s.LightS), inSeconds(s.StopS))}
 	},

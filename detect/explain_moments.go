@@ -69,7 +69,7 @@ func (x *explainer) opened(h *handedOut) Text {
 	if x.words.opened != nil {
 		return x.words.opened(x, h)
 	}
-	return say("条件已成立，立案", "the condition is met: the violation opens")
+	return say("条件已成立，予以认定", "the condition is met: the violation opens")
 }
 
 // closed says why a violation ended: by a note, because nothing is known any more, or as its kind says.

@@ -62,7 +62,7 @@ func (x *Explanation) texts() []*Text {
 }
 
 // momentWords name what happens at a moment.
-var momentWords = map[string]Text{"began": {"开始", "began"}, "opened": {"立案", "opened"}, "extended": {"延续", "extended"}, "changed": {"更正", "changed"},
+var momentWords = map[string]Text{"began": {"开始", "began"}, "opened": {"认定", "opened"}, "extended": {"延续", "extended"}, "changed": {"更正", "changed"},
 	"closed": {"结束", "closed"}, "retracted": {"撤销", "retracted"}}
 
 // AppendPage appends the explanation as a page of plain text that can be printed into a case file, Chinese first.

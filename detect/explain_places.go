@@ -223,7 +223,7 @@ func outsideRule(s *OutsideSettings) Text {
 	if s.Outside > 0 {
 		far = say("在外%s及以上", "outside by %s or more", sayMetres(s.Outside))
 	}
-	return say("连续%s个定位点%s且首尾相隔%s及以上立案；连续%[1]s个定位点回到其内结束。", "It opens with %s fixes in a row %s that are %s apart or more, and closes with %[1]s in a row back inside.", s.Fixes, far, inSeconds(s.SustainedS))
+	return say("连续%s个定位点%s且首尾相隔%s及以上认定；连续%[1]s个定位点回到其内结束。", "It opens with %s fixes in a row %s that are %s apart or more, and closes with %[1]s in a row back inside.", s.Fixes, far, inSeconds(s.SustainedS))
 }
 
 var fenceExitWords = kindWords{
@@ -322,7 +322,7 @@ var fenceStopWords = kindWords{
 			x.fact("停车位置：%s", "the stop's place: %s", borderWords(fc.shape, f.place))
 		}
 		if at := x.fixAt(x.openedAt()); at != nil && at.crowd > 0 {
-			x.fact("立案时%s内有%s辆车停驶（含本车），未超过%s辆，不视为拥堵", "when it opened %[2]s vehicles stood within %[1]s, this one included: not more than %[3]s, so no traffic jam",
+			x.fact("认定时%s内有%s辆车停驶（含本车），未超过%s辆，不视为拥堵", "when it opened %[2]s vehicles stood within %[1]s, this one included: not more than %[3]s, so no traffic jam",
 				sayMetres(x.s.Settings.FenceStop.CrowdRadius), int(at.crowd), x.s.Settings.FenceStop.Crowd)
 		}
 		x.fact("自%s至%s停车%s", "it stood from %s to %s, for %s", Time(x.start), Time(x.end), sayDuration(x.end-x.start))

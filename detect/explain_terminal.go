@@ -96,7 +96,7 @@ const uncountedBits uint32 = 1<<1 | 1<<2 | 1<<18 | 1<<20 | 1<<21 | 1<<22 | 1<<23
 var terminalAlarmWords = kindWords{
 	name: Text{"终端报警", "alarm of the terminal"},
 	rule: func(x *explainer) []Text {
-		return []Text{say("终端位置信息（JT/T 808 0x0200）的报警标志位由0变1时立案（首条位置视为变化），清零时结束；结束后%s内再次置位的并入。",
+		return []Text{say("终端位置信息（JT/T 808 0x0200）的报警标志位由0变1时认定（首条位置视为变化），清零时结束；结束后%s内再次置位的并入。",
 			"A bit of the alarm word of JT/T 808 0x0200 rises (the first position counts as a rise), until it clears; one that rises again less than %s after extends it.", inSeconds(x.s.Settings.TerminalAlarm.MergeS))}
 	},
 	facts: func(x *explainer) {

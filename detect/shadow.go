@@ -160,6 +160,13 @@ func (s *Snapshot) ended(name string) *Snapshot {
 	return &o
 }
 
+// InForce returns the snapshot without its shadows.
+func (s *Snapshot) InForce() *Snapshot {
+	o := *s
+	o.shadows = nil
+	return &o
+}
+
 // Shadows returns the names of the shadows, in order.
 func (s *Snapshot) Shadows() []string {
 	out := make([]string, len(s.shadows))

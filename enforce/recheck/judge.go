@@ -52,6 +52,8 @@ func (q *queue) judge(ctx context.Context, r *request) error {
 	if snap == nil {
 		return errNoSnapshot
 	}
+	// What is only tried is not corrected: a shadow knows nothing of what was before it, and has no end of its own when it goes.
+	snap = snap.InForce()
 	events, since, err := q.history(ctx, r)
 	if err != nil {
 		return err
@@ -74,9 +76,11 @@ func (q *queue) judge(ctx context.Context, r *request) error {
 	if err != nil {
 		return err
 	}
-	recorded := make([]detect.Violation, len(records))
+	recorded := make([]detect.Violation, 0, len(records))
 	for i := range records {
-		recorded[i] = records[i].Violation
+		if records[i].Shadow == "" {
+			recorded = append(recorded, records[i].Violation)
+		}
 	}
 	if !r.Wide {
 		narrow := func(v detect.Violation) bool { return !slices.Contains(narrowKinds, v.Kind) }

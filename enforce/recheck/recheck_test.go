@@ -652,3 +652,25 @@ func TestDriversOverALimitInSeveralVehicles(t *testing.T) {
 		t.Errorf("asked since %v", since)
 	}
 }
+
+// What a shadow finds is neither added nor taken back.
+func TestShadowsAreLeftAlone(t *testing.T) {
+	v := vehicle(t, "晋E12345")
+	b := newBench(t, hazmat(v), func(_ *Config, s *detect.Settings) {
+		tried := detect.DefaultSettings()
+		tried.Speeding.SustainedS = 10
+		s.Shadows = []detect.ShadowSettings{{Name: "stricter", Settings: tried}}
+	})
+	b.log.archived = 100
+	b.archive.events = drive(v, 0, 70, 90, 91, 70, 60)
+	found, _ := detect.Replay(b.snapshot.snap, slices.Clone(b.archive.events), true)
+	if len(found) != 2 {
+		t.Fatalf("found in force and in the shadow: %v", found)
+	}
+	gone := found[0]
+	gone.ID, gone.Shadow, gone.Start = "of-a-shadow-that-is-gone", "older", gone.Start-60_000
+	b.archive.record[gone.ID] = gone
+	b.ask(late(v, 30, 60, 10))
+	b.after(5 * time.Second)
+	same(t, "corrections", b.corrections(), []string{fmt.Sprintf("closed speeding 08:00:30 %d late_data", worker.CorrectionVersion(10))})
+}
