@@ -14,7 +14,7 @@ FUZZ := ./ingest:FuzzDecodeEvent ./ingest/fields:FuzzFill ./ingest/jt809:FuzzFra
 FUZZTIME ?= 10s
 
 .DEFAULT_GOAL := help
-.PHONY: help run test build engine bench load platforms lint fmt clean race fuzz kafka
+.PHONY: help run test build engine bench load platforms worlds lint fmt clean race fuzz kafka
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,9 +53,12 @@ lint: ## formatting and static checks
 fmt: ## format the code
 	@gofmt -w $$(git ls-files '*.go')
 
+worlds: ## the detector against slow readings of the rule book, in tens of thousands of random worlds
+	@TEST_WORLDS=1 go test $(GOTESTFLAGS) -count=1 -timeout 20m ./detect
+
 race: engine ## the tests of everything that runs at the same time, with the race detector
 	@CGO_ENABLED=1 go test -race $(GOTESTFLAGS) ./internal/bus ./ingest/... ./detect/worker ./detect/reference/edit ./enforce/... ./internal/embed/... ./internal/httpx
-	@CGO_ENABLED=1 go test -race -short $(GOTESTFLAGS) ./detect # an engine belongs to one goroutine: what is shared are snapshots
+	@CGO_ENABLED=1 go test -race $(GOTESTFLAGS) ./detect
 
 # Go's fuzzer now and then reports the end of its own time as a failure; a real one names the input that it has written.
 fuzz: ## every fuzz target for FUZZTIME

@@ -223,10 +223,7 @@ func lateWorld(t *testing.T, rng *rand.Rand) (*detect.ReferenceData, []ingest.Ev
 
 // Where nothing came late, the live record is that of a replay; and where something did, it is after the vehicle has been judged again.
 func TestLateDataEndAsIfAllHadComeInOrder(t *testing.T) {
-	worlds := 1500
-	if testing.Short() {
-		worlds = 400
-	}
+	worlds := many(1500, 400)
 	seen := map[string]int{}
 	for n := range worlds {
 		rng := rand.New(rand.NewPCG(uint64(n), 77))

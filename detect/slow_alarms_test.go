@@ -330,10 +330,7 @@ func alarmsOf(found []detect.Violation) (out []slowAlarm) {
 }
 
 func TestAlarmsAgreeWithASlowReading(t *testing.T) {
-	tracks := 3000
-	if testing.Short() {
-		tracks = 300
-	}
+	tracks := many(3000, 300)
 	v := vehicleOf(t, "晋E12345")
 	data := &detect.ReferenceData{Fences: []detect.Fence{{ID: "B", Kind: detect.FenceBlind, Geometry: orb.Point{112.81, 35.5}, RadiusM: 2500}}}
 	blind, err := geo.Compile(data.Fences[0].Geometry, 2500, 0)

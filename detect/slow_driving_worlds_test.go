@@ -87,10 +87,7 @@ func longTrack(rng *rand.Rand, v ingest.Vehicle, from, to int64) (out []ingest.E
 }
 
 func TestDrivingTimeAgreesWithASlowReading(t *testing.T) {
-	worlds := 1000
-	if testing.Short() {
-		worlds = 100
-	}
+	worlds := many(1000, 100)
 	seen := map[string]int{}
 	for n := range worlds {
 		rng := rand.New(rand.NewPCG(uint64(n), 11))

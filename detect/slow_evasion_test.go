@@ -267,10 +267,7 @@ func evasionsOf(t *testing.T, found []detect.Violation) (out []slowEvasion) {
 }
 
 func TestWeighEvasionAgreesWithASlowReading(t *testing.T) {
-	worlds := 4000
-	if testing.Short() {
-		worlds = 800
-	}
+	worlds := many(4000, 800)
 	seen := map[string]int{}
 	for n := range worlds {
 		rng := rand.New(rand.NewPCG(uint64(n), 42))
@@ -314,10 +311,7 @@ func TestWeighEvasionAgreesWithASlowReading(t *testing.T) {
 // An engine with a running clock, fed in order of arrival, ends with what Replay finds: also where records come late, what was unread is
 // there in many copies, and the engine is restarted in between.
 func TestWeighEvasionByTheClock(t *testing.T) {
-	worlds := 3000
-	if testing.Short() {
-		worlds = 600
-	}
+	worlds := many(3000, 600)
 	seen := map[string]int{}
 	for n := range worlds {
 		rng := rand.New(rand.NewPCG(uint64(n), 43))

@@ -264,10 +264,7 @@ func differences[T fmt.Stringer](got, want []T) string {
 }
 
 func TestMonitoringAgreesWithASlowReading(t *testing.T) {
-	worlds := 2000
-	if testing.Short() {
-		worlds = 400
-	}
+	worlds := many(2000, 400)
 	seen := map[string]int{}
 	for n := range worlds {
 		rng := rand.New(rand.NewPCG(uint64(n), 63))
@@ -330,10 +327,7 @@ func inTime(events []ingest.Event) (out []ingest.Event) {
 // An engine with a running clock, which is fed in order of arrival, ends with what Replay finds, though it opened and retracted on the
 // way: also where it is restarted from checkpoints.
 func TestRunningClockEndsAsReplayDoes(t *testing.T) {
-	worlds := 1500
-	if testing.Short() {
-		worlds = 400
-	}
+	worlds := many(1500, 400)
 	seen := map[string]int{}
 	for n := range worlds {
 		rng := rand.New(rand.NewPCG(uint64(n), 64))

@@ -255,10 +255,7 @@ func haulTrack(rng *rand.Rand, v ingest.Vehicle, bits bool) (out []ingest.Event)
 }
 
 func TestNoWaybillAgreesWithASlowReading(t *testing.T) {
-	hauls := 4000
-	if testing.Short() {
-		hauls = 500
-	}
+	hauls := many(4000, 500)
 	seen := map[bool]int{}
 	for n := range hauls {
 		rng := rand.New(rand.NewPCG(uint64(n), 41))

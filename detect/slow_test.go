@@ -312,10 +312,7 @@ func randomTrack(rng *rand.Rand, v ingest.Vehicle) []ingest.Event {
 }
 
 func TestEngineAgreesWithASlowReading(t *testing.T) {
-	tracks := 4000
-	if testing.Short() {
-		tracks = 400
-	}
+	tracks := many(4000, 400)
 	seen := map[string]int{}
 	v := vehicleOf(t, "晋E12345")
 	for n := range tracks {

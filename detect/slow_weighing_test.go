@@ -303,10 +303,7 @@ func randomScale(t *testing.T, rng *rand.Rand) (*detect.ReferenceData, []ingest.
 }
 
 func TestWeighingsAgreeWithASlowReading(t *testing.T) {
-	scales := 5000
-	if testing.Short() {
-		scales = 500
-	}
+	scales := many(5000, 500)
 	seen := map[string]int{}
 	for n := range scales {
 		rng := rand.New(rand.NewPCG(uint64(n), 31))

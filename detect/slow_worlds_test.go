@@ -323,10 +323,7 @@ func placesOf(t *testing.T, found []detect.Violation) (out []slowPlace) {
 }
 
 func TestPlacesAgreeWithASlowReading(t *testing.T) {
-	worlds := 2500
-	if testing.Short() {
-		worlds = 600
-	}
+	worlds := many(2500, 600)
 	seen := map[string]int{}
 	for n := range worlds {
 		rng := rand.New(rand.NewPCG(uint64(n), 7))
