@@ -73,17 +73,7 @@ func TestEndToEnd(t *testing.T) {
 	}
 
 	// The log as NDJSON, judged by `lushao replay`.
-	dump := filepath.Join(t.TempDir(), "events.ndjson")
-	f, err := os.Create(dump)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tailConfig := testConfig(t.TempDir())
-	tailConfig.Bus.Brokers = a.cfg.Bus.Brokers
-	if err := tail(t.Context(), tailConfig, f, "events", true, true); err != nil {
-		t.Fatal(err)
-	}
-	f.Close()
+	dump := dumpEvents(t, a)
 	stop()
 	var first, second bytes.Buffer
 	for _, out := range []*bytes.Buffer{&first, &second} {
@@ -114,6 +104,22 @@ func TestEndToEnd(t *testing.T) {
 		got = append(got, keyOf(&v))
 	}
 	sameSets(t, "replay of what was sent", got, truthKeys(t, truth.Bytes()))
+}
+
+// dumpEvents writes the log's events to a file, as lushao tail prints them.
+func dumpEvents(t *testing.T, a *app) string {
+	t.Helper()
+	f, err := os.Create(filepath.Join(t.TempDir(), "events.ndjson"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	c := testConfig(t.TempDir())
+	c.Bus.Brokers = a.cfg.Bus.Brokers
+	if err := tail(t.Context(), c, f, "events", true, true); err != nil {
+		t.Fatal(err)
+	}
+	return f.Name()
 }
 
 // wholeRecords are records with everything but the version.

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -175,17 +173,7 @@ func TestLateDataCorrectTheRecord(t *testing.T) {
 	if late < 5 || retracted < 5 {
 		t.Errorf("only %d corrections and %d retractions: the test proves little", late, retracted)
 	}
-	dump := filepath.Join(t.TempDir(), "events.ndjson")
-	f, err := os.Create(dump)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tailConfig := testConfig(t.TempDir())
-	tailConfig.Bus.Brokers = a.cfg.Bus.Brokers
-	if err := tail(t.Context(), tailConfig, f, "events", true, true); err != nil {
-		t.Fatal(err)
-	}
-	f.Close()
+	dump := dumpEvents(t, a)
 	stop()
 	var replayed bytes.Buffer
 	if err := replay(nil, &replayed, io.Discard, replayOptions{dir: c.Reference.Dir}, []string{dump}); err != nil {

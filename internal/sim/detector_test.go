@@ -23,29 +23,7 @@ func TestDetector(t *testing.T) {
 		c.Start = c.Start.Add(begin)
 		c.Violations = Mix{detect.KindSpeeding: 0.5, detect.KindFenceEntry: 0.7, detect.KindOverload: 0.3}
 		d := run(t, c)
-		dir := t.TempDir()
-		if err := reference.Write(dir, d.sim.Reference()); err != nil {
-			t.Fatal(err)
-		}
-		ref, _, err := reference.Load(dir)
-		if err != nil {
-			t.Fatal(err)
-		}
-		snap, err := detect.Compile(ref, detect.DefaultSettings(), "", 1, 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var events []ingest.Event
-		r := eventfile.NewReader(bytes.NewReader(d.events), "events")
-		for {
-			var e ingest.Event
-			if err := r.Read(&e); errors.Is(err, io.EOF) {
-				break
-			} else if err != nil {
-				t.Fatal(err)
-			}
-			events = append(events, e)
-		}
+		snap, events := d.written(t)
 		violations, _ := detect.Replay(snap, events, true)
 		var got, want []string
 		for _, v := range violations {
@@ -77,6 +55,34 @@ func TestDetector(t *testing.T) {
 				t.Errorf("seed %d: the detector misses %s", seed, w)
 			}
 		}
+	}
+}
+
+// written is what a fleet wrote, read back: its register as the detector has it, and its events.
+func (d *driven) written(t *testing.T) (*detect.Snapshot, []ingest.Event) {
+	t.Helper()
+	dir := t.TempDir()
+	if err := reference.Write(dir, d.sim.Reference()); err != nil {
+		t.Fatal(err)
+	}
+	ref, _, err := reference.Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	snap, err := detect.Compile(ref, detect.DefaultSettings(), "", 1, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var events []ingest.Event
+	r := eventfile.NewReader(bytes.NewReader(d.events), "events")
+	for {
+		var e ingest.Event
+		if err := r.Read(&e); errors.Is(err, io.EOF) {
+			return snap, events
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		events = append(events, e)
 	}
 }
 

@@ -1,10 +1,7 @@
 package sim
 
 import (
-	"bytes"
 	"cmp"
-	"errors"
-	"io"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -12,9 +9,7 @@ import (
 	"time"
 
 	"lushao/detect"
-	"lushao/detect/reference"
 	"lushao/ingest"
-	"lushao/ingest/eventfile"
 )
 
 // noisy spoils what a fleet reports as real receivers, terminals and networks do, and returns it in order of arrival:
@@ -110,29 +105,7 @@ func TestNoiseMakesNoViolations(t *testing.T) {
 		c.Start = c.Start.Add(begin)
 		c.Violations = Mix{}
 		d := run(t, c)
-		dir := t.TempDir()
-		if err := reference.Write(dir, d.sim.Reference()); err != nil {
-			t.Fatal(err)
-		}
-		ref, _, err := reference.Load(dir)
-		if err != nil {
-			t.Fatal(err)
-		}
-		snap, err := detect.Compile(ref, detect.DefaultSettings(), "", 1, 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var events []ingest.Event
-		r := eventfile.NewReader(bytes.NewReader(d.events), "events")
-		for {
-			var e ingest.Event
-			if err := r.Read(&e); errors.Is(err, io.EOF) {
-				break
-			} else if err != nil {
-				t.Fatal(err)
-			}
-			events = append(events, e)
-		}
+		snap, events := d.written(t)
 		slices.SortStableFunc(events, func(a, b ingest.Event) int { return cmp.Compare(a.Time, b.Time) })
 		events = noisy(rand.New(rand.NewPCG(seed, 9)), events)
 		violations, stats := detect.Replay(snap, events, true)
