@@ -22,26 +22,27 @@ type Correction struct {
 	// Since is the start from which violations are corrected, Unix ms: what began before may look different because the events that
 	// were judged do not go back far enough.
 	Since int64
-	// Leave says of a violation that stands in the record and was not found again whether it is to be left alone all the same, because
-	// it was judged by rules or places that are no longer in force. nil: none is.
-	Leave func(v *Violation) bool
+	// Changed is when the rules and places of now came into force, Unix ms, or the earliest of which that is known. What began before is
+	// corrected only where late data make the difference, and not other rules or places. 0: they always were.
+	Changed int64
 }
 
-// Correct compares the record of a vehicle with what Rejudge found, and returns the records that make it right: what was not known is
-// added, what is different takes the place of what stands, and what was not found is retracted. Each says in its notes that data came
-// late. What the live engine has written from later events than were judged stands: it is judged again in its turn.
-func Correct(recorded, judged []Violation, c Correction) []Violation {
-	stands := make(map[string]*Violation, len(recorded))
-	for i := range recorded {
-		stands[recorded[i].ID] = &recorded[i]
-	}
-	found := make(map[string]bool, len(judged))
-	var out []Violation
+// Correct compares the record of a vehicle with what Rejudge found, and returns the records that make it right: what late data have hidden is
+// added, what they change takes the place of what stands, and what they disprove is retracted. Each says so in its notes. lived is
+// what Relive found: where it agrees with judged about what began before Changed, late data change nothing, and what stands in the record
+// stands, by other rules or in other places than those of now; left counts these. What the live engine has written from later events than were judged stands too: it
+// is judged again in its turn.
+func Correct(recorded, judged, lived []Violation, c Correction) (out []Violation, left int) {
+	stands, live, found := byID(recorded), byID(lived), make(map[string]bool, len(judged))
 	for i := range judged {
 		v := judged[i]
 		found[v.ID] = true
-		old := stands[v.ID]
+		old, before := stands[v.ID], live[v.ID]
 		if int64(v.Start) < c.Since || old != nil && (old.Version > c.Version || sameRecord(old, &v)) {
+			continue
+		}
+		if int64(v.Start) < c.Changed && before != nil && (old == nil || sameRecord(before, &v) && !corrected(old)) {
+			left++
 			continue
 		}
 		v.Version = c.Version
@@ -50,7 +51,11 @@ func Correct(recorded, judged []Violation, c Correction) []Violation {
 	}
 	for i := range recorded {
 		old := &recorded[i]
-		if old.State == StateRetracted || found[old.ID] || int64(old.Start) < c.Since || old.Version > c.Version || c.Leave != nil && c.Leave(old) {
+		if old.State == StateRetracted || found[old.ID] || int64(old.Start) < c.Since || old.Version > c.Version {
+			continue
+		}
+		if int64(old.Start) < c.Changed && live[old.ID] == nil && !corrected(old) {
+			left++
 			continue
 		}
 		v := *old
@@ -67,8 +72,19 @@ func Correct(recorded, judged []Violation, c Correction) []Violation {
 		}
 		out = append(out, v)
 	}
+	return out, left
+}
+
+func byID(list []Violation) map[string]*Violation {
+	out := make(map[string]*Violation, len(list))
+	for i := range list {
+		out[list[i].ID] = &list[i]
+	}
 	return out
 }
+
+// corrected reports whether a record is one that Correct wrote.
+func corrected(v *Violation) bool { return slices.Contains(v.Notes, noteLateData) }
 
 // instead finds the violation that stands for one that was not found again: of its kind, about the same thing, at the same time.
 func instead(old *Violation, judged []Violation) *Violation {
@@ -117,18 +133,23 @@ func comparable(v *Violation) []byte {
 }
 
 // CorrectVisits is Correct for visits.
-func CorrectVisits(recorded, judged []Visit, c Correction) []Visit {
-	stands := make(map[string]*Visit, len(recorded))
-	for i := range recorded {
-		stands[recorded[i].ID] = &recorded[i]
+func CorrectVisits(recorded, judged, lived []Visit, c Correction) (out []Visit, left int) {
+	index := func(list []Visit) map[string]*Visit {
+		m := make(map[string]*Visit, len(list))
+		for i := range list {
+			m[list[i].ID] = &list[i]
+		}
+		return m
 	}
-	found := make(map[string]bool, len(judged))
-	var out []Visit
+	stands, live, found := index(recorded), index(lived), index(judged)
 	for i := range judged {
 		v := judged[i]
-		found[v.ID] = true
-		old := stands[v.ID]
-		if int64(v.Entered) < c.Since || old != nil && (old.Version > c.Version || sameVisit(old, &v)) {
+		old, before := stands[v.ID], live[v.ID]
+		switch {
+		case int64(v.Entered) < c.Since || old != nil && (old.Version > c.Version || sameVisit(old, &v)):
+			continue
+		case int64(v.Entered) < c.Changed && before != nil && (old == nil || sameVisit(before, &v) && !slices.Contains(old.Notes, noteLateData)):
+			left++
 			continue
 		}
 		v.Version, v.Notes = c.Version, withNote(v.Notes, noteLateData)
@@ -136,13 +157,17 @@ func CorrectVisits(recorded, judged []Visit, c Correction) []Visit {
 	}
 	for i := range recorded {
 		v := recorded[i]
-		if v.State == StateRetracted || found[v.ID] || int64(v.Entered) < c.Since || v.Version > c.Version {
+		switch {
+		case v.State == StateRetracted || found[v.ID] != nil || int64(v.Entered) < c.Since || v.Version > c.Version:
+			continue
+		case int64(v.Entered) < c.Changed && live[v.ID] == nil && !slices.Contains(v.Notes, noteLateData):
+			left++
 			continue
 		}
 		v.State, v.Version, v.Notes = StateRetracted, c.Version, withNote(v.Notes, noteLateData)
 		out = append(out, v)
 	}
-	return out
+	return out, left
 }
 
 func sameVisit(old, v *Visit) bool {
@@ -159,20 +184,4 @@ func sameVisit(old, v *Visit) bool {
 		return b
 	}
 	return v.State == StateOpen || bytes.Equal(text(old), text(v))
-}
-
-// Knows reports whether the snapshot has the fence and the section that a violation names: one whose place has gone can't be judged
-// again.
-func (s *Snapshot) Knows(v *Violation) bool {
-	if v.Fence != nil {
-		if _, ok := s.fenceByID[*v.Fence]; !ok {
-			return false
-		}
-	}
-	if v.Section != nil {
-		if _, ok := s.sectionByID[*v.Section]; !ok {
-			return false
-		}
-	}
-	return true
 }

@@ -162,12 +162,27 @@ func Rejudge(snap *Snapshot, events []ingest.Event, clock int64, of ingest.Vehic
 	return rejudge(snap, events, of, func(e *Engine) []Violation { return e.standAt(0, clock) })
 }
 
+// Relive finds what an engine finds that has the rules and places of now and hears of the events of a vehicle in the order in which they
+// arrived: what came late it leaves out. The difference between this and Rejudge is what late data change; what they have in common, and
+// the record has not, other rules or places have changed since.
+//
+// events stand in the order of arrival.
+func Relive(snap *Snapshot, events []ingest.Event, clock int64, of ingest.Vehicle) ([]Violation, []Visit) {
+	e := New(snap)
+	return collect(e, events, of, func() []Violation { return e.standAt(0, clock) })
+}
+
 // rejudge judges events and what end says of what goes on after them.
 func rejudge(snap *Snapshot, events []ingest.Event, of ingest.Vehicle, end func(e *Engine) []Violation) ([]Violation, []Visit) {
 	sortByTime(events)
 	e := New(snap)
 	e.frozen = true
 	e.foresee(events)
+	return collect(e, events, of, func() []Violation { return end(e) })
+}
+
+// collect gives events to an engine and returns what it finds of a vehicle in its final state.
+func collect(e *Engine, events []ingest.Event, of ingest.Vehicle, end func() []Violation) ([]Violation, []Visit) {
 	violations, visits := map[string]Violation{}, map[string]Visit{}
 	keep := func(vs []Violation) {
 		for i := range vs {
@@ -186,7 +201,7 @@ func rejudge(snap *Snapshot, events []ingest.Event, of ingest.Vehicle, end func(
 		keep(e.Process(events[:n], 0))
 		events = events[n:]
 	}
-	keep(end(e))
+	keep(end())
 	var out []Violation
 	for _, v := range violations {
 		if v.State != StateRetracted {

@@ -47,11 +47,12 @@ func (r *record) of(v ingest.Vehicle) (out []detect.Violation) {
 // correct judges a vehicle again over all that has arrived, as enforce/recheck does.
 func (r *record) correct(snap *detect.Snapshot, arrived []ingest.Event, clock int64, v ingest.Vehicle) {
 	judged, _ := detect.Rejudge(snap, slices.Clone(arrived), clock, v)
-	r.use(arrived, judged, v)
+	lived, _ := detect.Relive(snap, arrived, clock, v)
+	r.use(arrived, judged, lived, v)
 }
 
-func (r *record) use(arrived []ingest.Event, judged []detect.Violation, v ingest.Vehicle) {
-	corrections := detect.Correct(r.of(v), judged, detect.Correction{Version: uint64(len(arrived))<<13 | 8191, Since: math.MinInt64})
+func (r *record) use(arrived []ingest.Event, judged, lived []detect.Violation, v ingest.Vehicle) {
+	corrections, _ := detect.Correct(r.of(v), judged, lived, detect.Correction{Version: uint64(len(arrived))<<13 | 8191, Since: math.MinInt64})
 	for _, c := range corrections {
 		what := "amended"
 		old, known := r.stands[c.ID]
@@ -286,9 +287,10 @@ func TestScenariosArriveLate(t *testing.T) {
 						events[j] = e
 					}
 				}
-				r, _, _ := live(t, rng, snap, events)
+				r, clock, _ := live(t, rng, snap, events)
 				for v := range vehicles {
-					r.use(events, detect.RejudgeAtEnd(snap, slices.Clone(events), v), v)
+					lived, _ := detect.Relive(snap, events, clock, v)
+					r.use(events, detect.RejudgeAtEnd(snap, slices.Clone(events), v), lived, v)
 				}
 				for v := range vehicles {
 					of := slices.DeleteFunc(slices.Clone(want), func(o detect.Violation) bool { return o.Plate != v.Plate() || o.Color != v.Color })

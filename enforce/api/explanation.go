@@ -19,7 +19,7 @@ import (
 
 // EventArchive is what an explanation needs of the record beside the violation; *store.Store has it.
 type EventArchive interface {
-	History(ctx context.Context, f store.HistoryFilter) ([]ingest.Event, error)
+	History(ctx context.Context, f store.HistoryFilter) ([]store.ArchivedEvent, error)
 }
 
 // Snapshots gives the reference data and rules in force; *worker.Reference does.
@@ -163,7 +163,7 @@ func (x *explanations) explain(ctx context.Context, v *store.Record) (*explanati
 	}
 	to = max(to, int64(v.Start)+999)
 	most := x.cfg.Explanation.MaxPositions
-	events, err := x.archive.History(ctx, store.HistoryFilter{Vehicle: vehicle, From: from, To: to, MaxPositions: most})
+	archived, err := x.archive.History(ctx, store.HistoryFilter{Vehicle: vehicle, From: from, To: to, MaxPositions: most})
 	if errors.Is(err, store.ErrTooMany) {
 		return nil, httpx.Refuse(http.StatusUnprocessableEntity, "too_many",
 			fmt.Sprintf("the vehicle has more than %d positions from %s to %s, which must all be judged again; raise api.explanation.max_positions", most,
@@ -175,6 +175,7 @@ func (x *explanations) explain(ctx context.Context, v *store.Record) (*explanati
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	events := store.EventsOf(archived)
 	found := detect.Explain(snap, events, detect.ExplainOptions{Clock: now})
 	out := &explanationAnswer{Violation: v, Differences: []difference{}, Why: []detect.Text{}, Instead: []instead{}, NotLookedAt: notLookedAt(&v.Violation),
 		LookedAt: explainedFrom{From: detect.Time(from), To: detect.Time(to), RuleVersion: snap.RuleVersion, ReferenceDigest: snap.Digest}}

@@ -10,7 +10,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -55,9 +54,12 @@ func (f *fakeArchive) Events(_ context.Context, q store.EventsFilter, fn func(*i
 	return f.err
 }
 
-func (f *fakeArchive) History(_ context.Context, q store.HistoryFilter) ([]ingest.Event, error) {
+func (f *fakeArchive) History(_ context.Context, q store.HistoryFilter) (out []store.ArchivedEvent, err error) {
 	f.history = q
-	return slices.Clone(f.events), f.err
+	for _, e := range f.events {
+		out = append(out, store.ArchivedEvent{Event: e})
+	}
+	return out, f.err
 }
 
 func newPlaces(t testing.TB, archive Archive) (*API, string) {

@@ -1,6 +1,7 @@
 package recheck
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,7 +18,7 @@ import (
 
 // Archive is what is read of the record; *store.Store has it.
 type Archive interface {
-	History(ctx context.Context, f store.HistoryFilter) ([]ingest.Event, error)
+	History(ctx context.Context, f store.HistoryFilter) ([]store.ArchivedEvent, error)
 	Events(ctx context.Context, f store.EventsFilter, fn func(e *ingest.Event) error) error
 	VehicleViolations(ctx context.Context, v ingest.Vehicle, since int64) ([]store.Record, error)
 	VehicleVisits(ctx context.Context, v ingest.Vehicle, since int64) ([]store.VisitRecord, error)
@@ -54,10 +55,15 @@ func (q *queue) judge(ctx context.Context, r *request) error {
 	}
 	// What is only tried is not corrected: a shadow knows nothing of what was before it, and has no end of its own when it goes.
 	snap = snap.InForce()
-	events, since, err := q.history(ctx, r)
+	archived, since, err := q.history(ctx, r)
 	if err != nil {
 		return err
 	}
+	events := store.EventsOf(archived)
+	slices.SortStableFunc(archived, func(a, b store.ArchivedEvent) int {
+		return cmp.Or(cmp.Compare(a.Place.Offset, b.Place.Offset), cmp.Compare(a.Event.Received, b.Event.Received)) // a message holds many events
+	})
+	lived, livedVisits := detect.Relive(snap, store.EventsOf(archived), r.Clock, r.vehicle)
 	others, theirs, err := q.driversVehicles(ctx, r, events)
 	if err != nil {
 		return err
@@ -84,16 +90,11 @@ func (q *queue) judge(ctx context.Context, r *request) error {
 	}
 	if !r.Wide {
 		narrow := func(v detect.Violation) bool { return !slices.Contains(narrowKinds, v.Kind) }
-		recorded, violations, visits = slices.DeleteFunc(recorded, narrow), slices.DeleteFunc(violations, narrow), nil
+		recorded, violations, lived = slices.DeleteFunc(recorded, narrow), slices.DeleteFunc(violations, narrow), slices.DeleteFunc(lived, narrow)
 	}
 	version := worker.CorrectionVersion(r.Offset)
-	corrections := detect.Correct(recorded, violations, detect.Correction{Version: version, Since: since, Leave: func(v *detect.Violation) bool {
-		leave := !snap.Knows(v) || v.RuleVersion != snap.RuleVersion && (int64(v.Start) > r.To || v.End != nil && int64(*v.End) < r.From)
-		if leave {
-			q.metrics.left.Inc()
-		}
-		return leave
-	}})
+	c := detect.Correction{Version: version, Since: since, Changed: q.inForceSince(snap)}
+	corrections, left := detect.Correct(recorded, violations, lived, c)
 	var stays []detect.Visit
 	if r.Wide {
 		old, err := q.archive.VehicleVisits(ctx, r.vehicle, since)
@@ -104,8 +105,11 @@ func (q *queue) judge(ctx context.Context, r *request) error {
 		for i := range old {
 			before[i] = old[i].Visit
 		}
-		stays = detect.CorrectVisits(before, visits, detect.Correction{Version: version, Since: since})
+		var n int
+		stays, n = detect.CorrectVisits(before, visits, livedVisits, c)
+		left += n
 	}
+	q.metrics.left.Add(float64(left))
 	var driven []detect.DrivingSegment
 	if r.Wide && !r.Linked {
 		if driven, err = q.segments(ctx, snap, events, since, version, r); err != nil {
@@ -131,8 +135,18 @@ func (q *queue) segments(ctx context.Context, snap *detect.Snapshot, events []in
 	return detect.CorrectSegments(before, detect.RejudgeSegments(snap, events, r.vehicle), detect.Correction{Version: version, Since: since}), nil
 }
 
+// inForceSince returns since when, as far as this process knows, the rules and the reference data are those of a snapshot, Unix ms.
+func (r *Rechecker) inForceSince(snap *detect.Snapshot) int64 {
+	r.inForce.Lock()
+	defer r.inForce.Unlock()
+	if is := snap.Digest + " " + snap.RuleVersion; is != r.inForce.is {
+		r.inForce.is, r.inForce.since = is, r.now().UnixMilli()
+	}
+	return r.inForce.since
+}
+
 // history reads what the vehicle reported. since is from when on violations can be corrected by it.
-func (q *queue) history(ctx context.Context, r *request) (events []ingest.Event, since int64, err error) {
+func (q *queue) history(ctx context.Context, r *request) (events []store.ArchivedEvent, since int64, err error) {
 	f := store.HistoryFilter{Vehicle: r.vehicle, To: r.Clock + hour, Before: store.Place{Partition: q.partition, Offset: r.Offset}, MaxPositions: q.cfg.MaxPositions}
 	back, settle := narrowContext, narrowSince
 	if r.Wide {
@@ -155,7 +169,7 @@ func (q *queue) history(ctx context.Context, r *request) (events []ingest.Event,
 	if err := read(); err != nil {
 		return nil, 0, err
 	}
-	if r.Wide && back == q.cfg.Context.Milliseconds() && len(licenses(events)) > 0 && q.cfg.SumsContext > q.cfg.Context {
+	if r.Wide && back == q.cfg.Context.Milliseconds() && len(licenses(store.EventsOf(events))) > 0 && q.cfg.SumsContext > q.cfg.Context {
 		back = q.cfg.SumsContext.Milliseconds()
 		if err := read(); err != nil {
 			return nil, 0, err

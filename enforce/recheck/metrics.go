@@ -21,7 +21,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		corrections: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "lushao_recheck_corrections_total",
 			Help: "Records that judging again wrote: added, amended, retracted, visit."}, []string{"what"}),
 		left: prometheus.NewCounter(prometheus.CounterOpts{Name: "lushao_recheck_left_total",
-			Help: "Violations that were not found again and stand all the same, because rules or places have changed since."}),
+			Help: "Violations and visits that the rules and places of now find otherwise than the record, though not because of late data: the record stands."}),
 		shortened: prometheus.NewCounter(prometheus.CounterOpts{Name: "lushao_recheck_shortened_total",
 			Help: "Vehicles of which less was read than recheck.context says, because they have more than recheck.max_positions."}),
 		bad: prometheus.NewCounter(prometheus.CounterOpts{Name: "lushao_recheck_bad_messages_total",

@@ -52,9 +52,14 @@ type Rechecker struct {
 	metrics   *metrics
 	now       func() time.Time
 
-	clock      atomic.Int64 // the greatest of the partitions' clocks that is known, Unix ms
-	partitions int          // of events and rechecks
-	records    int          // partitions of violations and visits
+	clock   atomic.Int64 // the greatest of the partitions' clocks that is known, Unix ms
+	inForce struct {
+		sync.Mutex
+		is    string // digest and version of the snapshot
+		since int64
+	}
+	partitions int // of events and rechecks
+	records    int // partitions of violations and visits
 }
 
 // New makes a Rechecker that does nothing until Run.

@@ -76,7 +76,7 @@ type fakeArchive struct {
 	since    []int64 // of the calls of DriverTotals
 }
 
-func (a *fakeArchive) History(_ context.Context, f store.HistoryFilter) (out []ingest.Event, err error) {
+func (a *fakeArchive) History(_ context.Context, f store.HistoryFilter) (out []store.ArchivedEvent, err error) {
 	a.asked = append(a.asked, f)
 	if a.err != nil {
 		return nil, a.err
@@ -86,7 +86,7 @@ func (a *fakeArchive) History(_ context.Context, f store.HistoryFilter) (out []i
 	}
 	for _, e := range a.events {
 		if e.Vehicle == f.Vehicle && e.Time >= f.From && e.Time <= f.To {
-			out = append(out, e)
+			out = append(out, store.ArchivedEvent{Event: e, Place: store.Place{Offset: e.Received}})
 		}
 	}
 	return out, nil
@@ -204,6 +204,7 @@ func newBench(t *testing.T, data *detect.ReferenceData, change func(*Config, *de
 		t.Fatal(err)
 	}
 	r.partitions, r.records, r.now = 1, 1, func() time.Time { return b.clock }
+	r.inForce.is = snap.Digest + " " + snap.RuleVersion // for ever
 	b.queue = &queue{Rechecker: r, waiting: map[ingest.Vehicle]*request{}, commit: func(_ context.Context, next map[int]int64) error {
 		b.committed = append(b.committed, next[0])
 		return nil
@@ -479,41 +480,60 @@ func TestDriversOtherVehicles(t *testing.T) {
 	}
 }
 
-// What was found by rules or in places that are no longer in force is not taken back by the rules of now.
+// What other rules or places have found is not taken back by those of now, and what those of now would have found is not added: only what
+// late data change is.
 func TestOtherRulesAndPlacesStand(t *testing.T) {
 	v := vehicle(t, "晋E12345")
-	b := newBench(t, hazmat(v), nil)
+	b := newBench(t, hazmat(v), func(_ *Config, s *detect.Settings) { s.NoWaybill.Enabled, s.GoneDark.Enabled = false, false })
+	b.inForce.is = "others"
 	b.log.archived = 100
-	b.archive.events = drive(v, 0, 50, 50, 50, 50)
+	b.clock = time.UnixMilli(base + 3600_000)
+	late50 := drive(v, 30, 50)[0]
+	late50.Received = base + 900_000
+	hidden := drive(v, 600, 90, 91)
+	for i := range hidden {
+		hidden[i].Received = base + 901_000
+	}
+	b.archive.events = slices.Concat(drive(v, 0, 85), drive(v, 60, 85, 60), []ingest.Event{late50}, // live it was one run, and was none
+		drive(v, 300, 90, 91, 60),                    // the rules of now find it, with late data and without
+		drive(v, 570, 60), hidden, drive(v, 660, 60), // the late data hold it
+		drive(v, 1200, 70, 70, 70))
 	at := func(id string, from int64, change func(*detect.Violation)) {
 		o := detect.Violation{ID: id, Version: 1, State: detect.StateClosed, Kind: detect.KindSpeeding, Plate: v.Plate(), Color: 2, Start: detect.Time(base + from*1000),
-			RuleVersion: b.snapshot.snap.RuleVersion, Notes: []string{}, Detail: map[string]any{}}
+			RuleVersion: "old", Notes: []string{}, Detail: map[string]any{}}
 		end := o.Start + 30_000
 		o.End = &end
 		change(&o)
 		b.archive.record[id] = o
 	}
-	gone := "F-gone"
-	at("a", 0, func(o *detect.Violation) { o.Fence = &gone })
-	at("b", -7200, func(o *detect.Violation) { o.RuleVersion = "old" }) // long before the late data
-	at("c", 30, func(o *detect.Violation) { o.RuleVersion = "old" })    // the late data disprove it
-	at("d", -7200, func(*detect.Violation) {})                          // never happened
-	at("e", -90000, func(o *detect.Violation) {})                       // before what is corrected
-	at("f", 0, func(o *detect.Violation) { o.State = "retracted" })     // known
-	b.ask(late(v, 30, 60, 5))
-	b.after(3 * time.Second)
-	b.corrections()
-	var retracted []string
-	for id, o := range b.archive.record {
-		if o.State == detect.StateRetracted && id != "f" {
-			retracted = append(retracted, id)
-		}
+	live, _ := detect.Relive(b.snapshot.snap, slices.Clone(b.archive.events[:3]), base+600_000, v)
+	if len(live) != 1 {
+		t.Fatalf("live are found %v", live)
 	}
-	slices.Sort(retracted)
-	same(t, "retracted", retracted, []string{"c", "d"})
+	b.archive.record[live[0].ID] = live[0]
+	at("stricter", 1200, func(*detect.Violation) {}) // a limit of then
+	at("ours", 1260, func(o *detect.Violation) { o.Notes = []string{"late_data"} })
+	at("long ago", -90000, func(*detect.Violation) {})
+	at("known", 0, func(o *detect.Violation) { o.State = "retracted" })
+	r := late(v, 30, 630, 5)
+	r.Clock = base + 3600_000
+	b.ask(r)
+	b.after(3 * time.Second)
+	version := worker.CorrectionVersion(5)
+	got := b.corrections()
+	slices.Sort(got)
+	same(t, "corrections", got, []string{fmt.Sprintf("closed speeding 08:10:00 %d late_data", version), fmt.Sprintf("retracted speeding 08:00:00 %d late_data", version),
+		fmt.Sprintf("retracted speeding 08:21:00 %d late_data", version)})
 	if n := testutil.ToFloat64(b.metrics.left); n != 2 {
 		t.Errorf("%v were left", n)
 	}
+	// Had they been in force for long, what they find would be right.
+	b.inForce.since = 0
+	b.ask(r)
+	b.after(3 * time.Second)
+	got = b.corrections()
+	slices.Sort(got)
+	same(t, "corrections", got, []string{fmt.Sprintf("closed speeding 08:05:00 %d late_data", version), fmt.Sprintf("retracted speeding 08:20:00 %d late_data", version)})
 }
 
 // A weighing that came late touches what weighings prove, and nothing else.

@@ -30,7 +30,7 @@ const (
 // History returns what judging a vehicle's events again needs: all that it reported from From to To, and of what was before the
 // card that was put in last, the waybills that may still be valid, the weighings of a year, and the last position with a load; and the
 // weighings from From to To whose plate could not be read. The events stand in the order of time, then of receipt and of the log. Additional items of positions are left out.
-func (s *Store) History(ctx context.Context, f HistoryFilter) ([]ingest.Event, error) {
+func (s *Store) History(ctx context.Context, f HistoryFilter) ([]ArchivedEvent, error) {
 	during := func(from int64) *conditions {
 		c := new(conditions)
 		c.vehicle(f.Vehicle)
@@ -97,11 +97,16 @@ func (s *Store) History(ctx context.Context, f HistoryFilter) ([]ingest.Event, e
 	slices.SortStableFunc(list, func(a, b ArchivedEvent) int {
 		return cmp.Or(cmp.Compare(a.Event.Time, b.Event.Time), cmp.Compare(a.Event.Received, b.Event.Received), cmp.Compare(a.Place.Offset, b.Place.Offset))
 	})
+	return list, nil
+}
+
+// EventsOf returns the events without their places in the log.
+func EventsOf(list []ArchivedEvent) []ingest.Event {
 	out := make([]ingest.Event, len(list))
 	for i := range list {
 		out[i] = list[i].Event
 	}
-	return out, nil
+	return out
 }
 
 // VehicleViolations returns what stands in the record of a vehicle's violations that began at a time, Unix ms, or later, in their last

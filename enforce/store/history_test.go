@@ -57,8 +57,8 @@ func TestHistory(t *testing.T) {
 	for _, x := range b.All() {
 		must(t, s.Insert(t.Context(), x))
 	}
-	kinds := func(list []ingest.Event) (out []string) {
-		for _, e := range list {
+	kinds := func(list []ArchivedEvent) (out []string) {
+		for _, e := range EventsOf(list) {
 			if e.Unread() {
 				out = append(out, "unread "+e.Weighing.Record)
 				continue
@@ -86,7 +86,7 @@ func TestHistory(t *testing.T) {
 	if !slices.Equal(g, want) {
 		t.Errorf("got  %q\nwant %q", g, want)
 	}
-	if !slices.IsSortedFunc(got, func(a, b ingest.Event) int { return int(a.Time - b.Time) }) {
+	if !slices.IsSortedFunc(got, func(a, b ArchivedEvent) int { return int(a.Event.Time - b.Event.Time) }) {
 		t.Error("not in order of time")
 	}
 	f.Before = Place{}
