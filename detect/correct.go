@@ -118,10 +118,11 @@ func sameRecord(old, v *Violation) bool {
 	if v.State == StateOpen {
 		return true
 	}
-	return bytes.Equal(comparable(old), comparable(v))
+	return bytes.Equal(textOf(old), textOf(v))
 }
 
-func comparable(v *Violation) []byte {
+// textOf is a record without what does not tell two of them apart.
+func textOf(v *Violation) []byte {
 	c := *v
 	c.Version, c.RuleVersion = 0, ""
 	c.Notes = slices.DeleteFunc(slices.Clone(c.Notes), func(n string) bool { return n == noteLateData })

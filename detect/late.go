@@ -150,6 +150,11 @@ func (e *Engine) TakeLate(dst []Late) []Late {
 	return dst
 }
 
+// sortLate puts vehicles into their order.
+func sortLate(list []Late) {
+	slices.SortFunc(list, func(a, b Late) int { return a.Vehicle.Compare(&b.Vehicle) })
+}
+
 // Clock returns the stream's clock: the greatest time of reception so far, Unix ms.
 func (e *Engine) Clock() int64 { return e.clock }
 

@@ -21,10 +21,11 @@ const RechecksTopic = "rechecks"
 type Recheck struct {
 	Plate  string       `json:"plate,omitempty"`
 	Color  ingest.Color `json:"color,omitempty"`
-	From   int64        `json:"from,omitempty"` // Unix ms: what came late happened from then
-	To     int64        `json:"to,omitempty"`   // to then
-	Wide   bool         `json:"wide,omitempty"` // see detect.Late
-	Linked bool         `json:"linked,omitempty"`
+	From   int64        `json:"from,omitempty"`   // Unix ms: what came late happened from then
+	To     int64        `json:"to,omitempty"`     // to then
+	Wide   bool         `json:"wide,omitempty"`   // see detect.Late
+	Linked bool         `json:"linked,omitempty"` // asks for no others
+	Papers bool         `json:"papers,omitempty"` // nothing came late but papers: only what these decide on
 	Why    string       `json:"why,omitempty"`
 	Offset int64        `json:"offset"` // next of the events; 0: as far as the engine has come when this is read
 	Clock  int64        `json:"clock"`  // the stream's clock there, Unix ms

@@ -94,6 +94,11 @@ func (q *queue) judge(ctx context.Context, r *request) error {
 	}
 	version := worker.CorrectionVersion(r.Offset)
 	c := detect.Correction{Version: version, Since: since, Changed: q.inForceSince(snap)}
+	if r.Papers { // they are what has changed
+		other := func(v detect.Violation) bool { return !slices.Contains(detect.PaperKinds, v.Kind) }
+		recorded, violations, lived = slices.DeleteFunc(recorded, other), slices.DeleteFunc(violations, other), nil
+		c.Changed = 0
+	}
 	corrections, left := detect.Correct(recorded, violations, lived, c)
 	var stays []detect.Visit
 	if r.Wide {

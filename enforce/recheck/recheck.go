@@ -98,14 +98,12 @@ func (r *Rechecker) Run(ctx context.Context) (err error) {
 			q := &queue{Rechecker: r, partition: n, commit: a.Commit, next: from, committed: from, waiting: map[ingest.Vehicle]*request{}}
 			go func() { done <- r.log.ConsumeOrIdle(ctx, worker.RechecksTopic, n, from, q.take, q.work) }()
 		}
-		summing := make(chan struct{})
-		go func() {
-			defer close(summing)
-			if slices.Contains(a.Partitions, 0) { // one process of all
-				r.sumDrivers(ctx)
-			}
-		}()
-		defer func() { cancel(nil); <-summing }()
+		var watching sync.WaitGroup
+		if slices.Contains(a.Partitions, 0) { // one process of all
+			watching.Go(func() { r.sumDrivers(ctx) })
+			watching.Go(func() { r.watchPapers(ctx) })
+		}
+		defer func() { cancel(nil); watching.Wait() }()
 		var failed error
 		for range a.Partitions {
 			if err := <-done; err != nil && failed == nil {
@@ -201,6 +199,7 @@ func (r *request) merge(o *worker.Recheck) {
 		r.From = o.From
 	}
 	r.To, r.Wide, r.Linked = max(r.To, o.To), r.Wide || o.Wide, r.Linked && o.Linked
+	r.Papers = r.Papers && o.Papers
 	if o.Offset > r.Offset {
 		r.Offset, r.Clock = o.Offset, o.Clock
 	}

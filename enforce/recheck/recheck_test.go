@@ -694,3 +694,47 @@ func TestShadowsAreLeftAlone(t *testing.T) {
 	b.after(5 * time.Second)
 	same(t, "corrections", b.corrections(), []string{fmt.Sprintf("closed speeding 08:00:30 %d late_data", worker.CorrectionVersion(10))})
 }
+
+// A waybill that a file brings late takes back what was found without it; what other kinds say stays as it is.
+func TestPapersThatFilesBringLate(t *testing.T) {
+	v, w := vehicle(t, "晋E12345"), vehicle(t, "晋E99999")
+	data := hazmat(v, w)
+	b := newBench(t, data, nil)
+	b.log.archived = 100
+	ten := make([]float64, 30)
+	for i := range ten {
+		ten[i] = 50
+	}
+	b.archive.events = drive(v, 0, append(ten, 90, 90, 50)...)
+	found, _ := detect.Replay(b.snapshot.snap, slices.Clone(b.archive.events), false)
+	for _, o := range found {
+		if o.Kind == detect.KindNoWaybill {
+			b.archive.record[o.ID] = o
+		}
+	}
+	if len(found) != 2 || len(b.archive.record) != 1 {
+		t.Fatalf("found %v", found)
+	}
+	b.clock = time.UnixMilli(base + 24*hour)
+	data.Waybills = []detect.WaybillRecord{{Number: "W1", Vehicle: v, Start: base - 3600_000, End: base + 3600_000}, {Number: "W2", Vehicle: w, Start: base + 48*hour}}
+	data.Filings = []detect.Filing{{Vehicle: w, Region: "140500", Start: base - 90*24*hour, End: base - 80*24*hour}}
+	old := b.snapshot.snap
+	snap, err := detect.Compile(data, detect.DefaultSettings(), "other", 2, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.snapshot.snap = snap
+	if err := b.askForPapers(t.Context(), old, snap); err != nil {
+		t.Fatal(err)
+	}
+	asked := b.log.written[worker.RechecksTopic]
+	if len(asked) != 1 || string(asked[0].Key) != v.String() {
+		t.Fatalf("asked for %v", asked)
+	}
+	if err := b.askForPapers(t.Context(), snap, snap); err != nil || len(b.log.written[worker.RechecksTopic]) != 1 {
+		t.Error("asked again without a change")
+	}
+	b.ask(worker.Recheck{Offset: 7, Clock: base + 24*hour}, string(asked[0].Value))
+	b.after(3 * time.Second)
+	same(t, "corrections", b.corrections(), []string{fmt.Sprintf("retracted no_waybill 08:00:00 %d late_data", worker.CorrectionVersion(7))})
+}
