@@ -32,12 +32,19 @@ type scenario struct {
 	Why       string            `yaml:"why"`
 	Date      string            `yaml:"date"`      // of the times of day; 2026-05-01 if absent
 	Reference map[string]string `yaml:"reference"` // files of the reference directory
+	Changes   []change          `yaml:"changes"`   // of the reference directory, while vehicles are on the road
 	Tracks    map[string]string `yaml:"tracks"`    // by plate/colour
 	Events    string            `yaml:"events"`    // NDJSON, after the tracks
 	AtEnd     string            `yaml:"at_end"`    // close (default) or leave
 	Kinds     []detect.Kind     `yaml:"kinds"`     // which it is about; others are not compared. All if absent
 	Expect    []map[string]any  `yaml:"expect"`    // exactly these, by start; of each the fields that are named
 	Visits    []map[string]any  `yaml:"visits"`    // where it stands: exactly these visits, by entry
+}
+
+// change is other reference data that come into force at a time, before the events of that time: the files that are named.
+type change struct {
+	At        string            `yaml:"at"`
+	Reference map[string]string `yaml:"reference"`
 }
 
 func TestScenarios(t *testing.T) {
@@ -51,6 +58,10 @@ func TestScenarios(t *testing.T) {
 			s := readScenario(t, file)
 			snap := s.snapshot(t)
 			events := s.events(t)
+			if len(s.Changes) > 0 {
+				s.checkChanging(t, snap, events)
+				return
+			}
 			got, _ := detect.Replay(snap, slices.Clone(events), s.AtEnd != "leave")
 			about := slices.DeleteFunc(slices.Clone(got), func(v detect.Violation) bool { return s.Kinds != nil && !slices.Contains(s.Kinds, v.Kind) })
 			s.check(t, "violation", records(t, about), s.Expect)
@@ -69,6 +80,61 @@ func TestScenarios(t *testing.T) {
 				s.check(t, "visit", records(t, visits), s.Visits)
 			}
 		})
+	}
+}
+
+// checkChanging runs a scenario in which reference data change, in order of time, as an engine that is given other data while it runs:
+// also one that is written to a checkpoint before every event and read back, with the data of then.
+func (s *scenario) checkChanging(t *testing.T, first *detect.Snapshot, events []ingest.Event) {
+	t.Helper()
+	detect.InOrder(events)
+	var before []byte
+	for _, restarted := range []bool{false, true} {
+		snap, changes := first, s.Changes
+		e := detect.NewFrozen(snap)
+		e.Foresee(events)
+		final := map[string]detect.Violation{}
+		keep := func(vs []detect.Violation) {
+			for _, v := range vs {
+				v.Version = 1
+				final[v.ID] = v
+			}
+		}
+		for i := range events {
+			for len(changes) > 0 && events[i].Time >= s.clock(t, changes[0].At) {
+				after := *s
+				after.Reference = maps.Clone(s.Reference)
+				for done := range len(s.Changes) - len(changes) + 1 {
+					maps.Copy(after.Reference, s.Changes[done].Reference)
+				}
+				snap = detect.WithGeneration(after.snapshot(t), uint32(2+len(s.Changes)-len(changes)))
+				e.Use(snap)
+				changes = changes[1:]
+			}
+			if restarted {
+				keep(e.Process(nil, 1)) // what the change has closed
+				state, _ := e.AppendState(nil, 0, math.MaxInt)
+				e = detect.NewFrozen(snap)
+				if err := e.LoadState(state); err != nil {
+					t.Fatal(err)
+				}
+			}
+			keep(e.Process(events[i:i+1], 1))
+		}
+		if len(changes) > 0 {
+			t.Fatalf("the change at %s comes after all events", changes[0].At)
+		}
+		keep(e.FinishAt(1, s.AtEnd != "leave", events))
+		got := slices.DeleteFunc(slices.Collect(maps.Values(final)), func(v detect.Violation) bool {
+			return v.State == detect.StateRetracted || s.Kinds != nil && !slices.Contains(s.Kinds, v.Kind)
+		})
+		slices.SortFunc(got, detect.InList)
+		s.check(t, "violation", records(t, got), s.Expect)
+		text := asJSON(t, got)
+		if restarted && !bytes.Equal(text, before) {
+			t.Errorf("with a checkpoint before every event:\n%s\nwithout:\n%s", text, before)
+		}
+		before = text
 	}
 }
 
