@@ -24,7 +24,8 @@ type Config struct {
 	// sums go back seven days.
 	Context     time.Duration `yaml:"context"`
 	SumsContext time.Duration `yaml:"sums_context"`
-	// MaxPositions bounds what is read for a vehicle; where there are more, less context is taken.
+	// MaxPositions bounds what is read for a vehicle; where there are more, less context is taken. Each takes half a kilobyte while it is
+	// judged.
 	MaxPositions int `yaml:"max_positions"`
 	// MaxOthers bounds the other vehicles that are read to judge one: those of its drivers, those that stood around it, those that a
 	// station weighed.
@@ -36,7 +37,7 @@ type Config struct {
 // DefaultConfig returns the usual settings.
 func DefaultConfig() Config {
 	return Config{Enabled: true, Group: "recheck", Quiet: 3 * time.Second, Longest: time.Minute, Workers: 2, Timeout: 2 * time.Minute,
-		Context: 48 * time.Hour, SumsContext: 9 * 24 * time.Hour, MaxPositions: 2_000_000, MaxOthers: 50,
+		Context: 48 * time.Hour, SumsContext: 9 * 24 * time.Hour, MaxPositions: 300_000, MaxOthers: 50,
 		TotalsInterval: time.Minute}
 }
 
