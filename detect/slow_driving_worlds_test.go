@@ -185,27 +185,8 @@ func TestDrivingTimeAgreesWithASlowReading(t *testing.T) {
 				seen[note]++
 			}
 		}
-		text := func(vs []slowDriving) (lines []string) {
-			for _, v := range vs {
-				lines = append(lines, v.String())
-			}
-			slices.Sort(lines)
-			return lines
-		}
-		g, s := text(got), text(want)
-		var diff []string
-		for _, l := range g {
-			if !slices.Contains(s, l) {
-				diff = append(diff, "engine: "+l)
-			}
-		}
-		for _, l := range s {
-			if !slices.Contains(g, l) {
-				diff = append(diff, "slow:   "+l)
-			}
-		}
-		if len(diff) > 0 || len(g) != len(s) {
-			t.Fatalf("world %d: %d and %d violations:\n%s", n, len(g), len(s), strings.Join(diff, "\n"))
+		if d := differences(got, want); d != "" {
+			t.Fatalf("world %d:\n%s", n, d)
 		}
 	}
 	t.Logf("%d worlds: %v", worlds, seen)

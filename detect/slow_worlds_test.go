@@ -6,7 +6,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/paulmach/orb"
@@ -354,28 +353,8 @@ func TestPlacesAgreeWithASlowReading(t *testing.T) {
 		for _, o := range got {
 			seen[o.kind]++
 		}
-		text := func(vs []slowPlace) []string {
-			var lines []string
-			for _, v := range vs {
-				lines = append(lines, v.String())
-			}
-			slices.Sort(lines)
-			return lines
-		}
-		g, s := text(got), text(want)
-		var diff []string
-		for _, l := range g {
-			if !slices.Contains(s, l) {
-				diff = append(diff, "engine: "+l)
-			}
-		}
-		for _, l := range s {
-			if !slices.Contains(g, l) {
-				diff = append(diff, "slow:   "+l)
-			}
-		}
-		if len(diff) > 0 || len(g) != len(s) {
-			t.Fatalf("world %d: %d and %d violations:\n%s", n, len(g), len(s), strings.Join(diff, "\n"))
+		if d := differences(got, want); d != "" {
+			t.Fatalf("world %d:\n%s", n, d)
 		}
 	}
 	t.Logf("%d worlds: %v", worlds, seen)

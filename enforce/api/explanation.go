@@ -193,10 +193,10 @@ func (x *explanations) explain(ctx context.Context, v *store.Record) (*explanati
 	out.Reproduced = same != nil && (is.State == detect.StateRetracted) == (v.State == detect.StateRetracted)
 	switch {
 	case out.Reproduced:
-		out.Explanation = found.Explanation(is)
-		if is.State != v.State { // the record was handed out before it went on
+		if is.State != v.State || is.EvidenceHash != v.EvidenceHash { // the record was handed out before it went on
 			is = same
 		}
+		out.Explanation = found.Explanation(is)
 	default:
 		out.Explanation = found.Explanation(&v.Violation)
 	}

@@ -67,7 +67,11 @@ type explained struct {
 	Explanation struct {
 		Title    detect.Text
 		Moments  []struct{ What string }
-		Evidence struct{ Equal bool }
+		Evidence struct {
+			Recorded, Computed string
+			Equal              bool
+			Fixes              int
+		}
 		Timeline struct{ Total int }
 	}
 	Differences []struct {
@@ -163,6 +167,9 @@ func TestExplanationOfAnOpenOne(t *testing.T) {
 	a := newAPI(t, DefaultConfig(), &fakeStore{record: rec})
 	a.MountExplanations(fixedSnapshot{snap}, &fakeArchive{events: events})
 	x := explain(t, a, "/v1/violations/"+rec.ID+"/explanation")
+	if e := x.Explanation.Evidence; e.Recorded != rec.EvidenceHash || e.Computed != rec.EvidenceHash || e.Fixes != int(rec.Fixes) {
+		t.Errorf("the evidence is that of another state of it: %+v, the record has %s of %d fixes", e, rec.EvidenceHash, rec.Fixes)
+	}
 	if last := x.Explanation.Moments[len(x.Explanation.Moments)-1]; !x.Reproduced || len(x.Differences) != 0 || last.What != "closed" {
 		t.Errorf("%+v", x)
 	}

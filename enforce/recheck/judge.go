@@ -94,12 +94,23 @@ func (q *queue) judge(ctx context.Context, r *request) error {
 	}
 	version := worker.CorrectionVersion(r.Offset)
 	c := detect.Correction{Version: version, Since: since, Changed: q.inForceSince(snap)}
-	if r.Papers { // they are what has changed
-		other := func(v detect.Violation) bool { return !slices.Contains(detect.PaperKinds, v.Kind) }
-		recorded, violations, lived = slices.DeleteFunc(recorded, other), slices.DeleteFunc(violations, other), nil
-		c.Changed = 0
+	var corrections []detect.Violation
+	rest, left := recorded, 0
+	if r.Papers { // they are what has changed: about their kinds they are right from ever
+		onPapers := func(v detect.Violation) bool { return slices.Contains(detect.PaperKinds, v.Kind) }
+		others := func(v detect.Violation) bool { return !onPapers(v) }
+		ever := c
+		ever.Changed = 0
+		corrections, _ = detect.Correct(only(recorded, onPapers), only(violations, onPapers), nil, ever)
+		rest, violations = only(recorded, others), only(violations, others)
+		c = ever // also of visits, which name their filing
 	}
-	corrections, left := detect.Correct(recorded, violations, lived, c)
+	if r.late {
+		of := c
+		of.Changed = q.inForceSince(snap)
+		more, n := detect.Correct(rest, violations, lived, of)
+		corrections, left = append(corrections, more...), n
+	}
 	var stays []detect.Visit
 	if r.Wide {
 		old, err := q.archive.VehicleVisits(ctx, r.vehicle, since)
@@ -148,6 +159,16 @@ func (r *Rechecker) inForceSince(snap *detect.Snapshot) int64 {
 		r.inForce.is, r.inForce.since = is, r.now().UnixMilli()
 	}
 	return r.inForce.since
+}
+
+// only returns those that are meant.
+func only(list []detect.Violation, meant func(detect.Violation) bool) (out []detect.Violation) {
+	for i := range list {
+		if meant(list[i]) {
+			out = append(out, list[i])
+		}
+	}
+	return out
 }
 
 // history reads what the vehicle reported. since is from when on violations can be corrected by it.

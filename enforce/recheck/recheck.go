@@ -127,6 +127,7 @@ func orEnded(ctx context.Context, err error) error {
 type request struct {
 	worker.Recheck
 	vehicle      ingest.Vehicle
+	late         bool      // something else came late than papers in files
 	offset       int64     // of the oldest message that asked for it
 	asked, again time.Time // when it was asked for first and last; or when it is tried again
 	fails        int
@@ -170,7 +171,7 @@ func (q *queue) take(ctx context.Context, batch []bus.Message) error {
 		}
 		old := q.waiting[v]
 		if old == nil {
-			q.waiting[v] = &request{Recheck: r, vehicle: v, offset: m.Offset, asked: now, again: now.Add(q.cfg.Quiet)}
+			q.waiting[v] = &request{Recheck: r, vehicle: v, late: !r.Papers, offset: m.Offset, asked: now, again: now.Add(q.cfg.Quiet)}
 			q.order = append(q.order, v)
 			q.metrics.waiting.Inc()
 			continue
@@ -199,7 +200,7 @@ func (r *request) merge(o *worker.Recheck) {
 		r.From = o.From
 	}
 	r.To, r.Wide, r.Linked = max(r.To, o.To), r.Wide || o.Wide, r.Linked && o.Linked
-	r.Papers = r.Papers && o.Papers
+	r.Papers, r.late = r.Papers || o.Papers, r.late || !o.Papers
 	if o.Offset > r.Offset {
 		r.Offset, r.Clock = o.Offset, o.Clock
 	}
@@ -294,7 +295,7 @@ func (q *queue) judgeAll(ctx context.Context, due []*request) {
 	if len(due) == 0 {
 		return
 	}
-	todo := make(chan *request)
+	next := make(chan *request)
 	failed := make([]error, len(due))
 	number := map[*request]int{}
 	for i, r := range due {
@@ -303,7 +304,7 @@ func (q *queue) judgeAll(ctx context.Context, due []*request) {
 	var workers sync.WaitGroup
 	for range min(q.cfg.Workers, len(due)) {
 		workers.Go(func() {
-			for r := range todo {
+			for r := range next {
 				begun := q.now()
 				bounded, cancel := context.WithTimeout(ctx, q.cfg.Timeout)
 				failed[number[r]] = q.judge(bounded, r)
@@ -313,9 +314,9 @@ func (q *queue) judgeAll(ctx context.Context, due []*request) {
 		})
 	}
 	for _, r := range due {
-		todo <- r
+		next <- r
 	}
-	close(todo)
+	close(next)
 	workers.Wait()
 	now := q.now()
 	for i, r := range due {

@@ -737,4 +737,23 @@ func TestPapersThatFilesBringLate(t *testing.T) {
 	b.ask(worker.Recheck{Offset: 7, Clock: base + 24*hour}, string(asked[0].Value))
 	b.after(3 * time.Second)
 	same(t, "corrections", b.corrections(), []string{fmt.Sprintf("retracted no_waybill 08:00:00 %d late_data", worker.CorrectionVersion(7))})
+
+	// The same where positions come late at the same time: both are seen to, whichever is asked first.
+	b.archive.events[31].Received = base + 23*hour // of the two fixes that speed the second
+	r := late(v, 930, 930, 8)
+	r.Clock = base + 24*hour
+	for _, ask := range [][]any{{string(asked[0].Value), r}, {r, string(asked[0].Value)}} {
+		clear(b.archive.record)
+		for _, o := range found {
+			if o.Kind == detect.KindNoWaybill {
+				b.archive.record[o.ID] = o
+			}
+		}
+		b.ask(ask...)
+		b.after(3 * time.Second)
+		got := b.corrections()
+		slices.Sort(got)
+		version := worker.CorrectionVersion(8)
+		same(t, "both", got, []string{fmt.Sprintf("closed speeding 08:15:00 %d late_data", version), fmt.Sprintf("retracted no_waybill 08:00:00 %d late_data", version)})
+	}
 }

@@ -23,7 +23,8 @@ type ArchivedEvent struct {
 
 // VehicleEvents returns everything that a vehicle reported from one time to another, both inclusive, Unix ms: all kinds
 // of events, each once, in order of time, then receipt, then the log; and the weighings of that time whose plate could not be read, which
-// may be its own. It is what a recheck of late data starts from, so the caller bounds the time; a week of a vehicle is some 20,000 events.
+// may be its own; with additional items, and where each stands in the log. The caller bounds the time; a week of a vehicle is some 20,000
+// events. History is what judging again needs.
 func (s *Store) VehicleEvents(ctx context.Context, v ingest.Vehicle, from, to int64) ([]ArchivedEvent, error) {
 	c := new(conditions)
 	c.vehicle(v)
