@@ -83,8 +83,9 @@ func (e *Engine) loadVehicle(r *stateReader) {
 }
 
 func (e *Engine) writeVehicle(w *stateWriter, v *vehicle) {
-	w.text(v.id.Plate())
-	w.u8(byte(v.id.Color))
+	id := e.idOf(v)
+	w.text(id.Plate())
+	w.u8(byte(id.Color))
 	w.fix(&v.judged)
 	if held := e.heldOf(v); held != nil {
 		w.fix(held)
@@ -94,15 +95,15 @@ func (e *Engine) writeVehicle(w *stateWriter, v *vehicle) {
 	w.u32(uint32(v.stopLat))
 	w.u32(uint32(v.stopLon))
 	w.u16(v.flags)
-	w.u64(uint64(v.stoppedAt))
-	w.u64(uint64(v.heard))
-	w.u64(uint64(v.received))
+	w.u64(uint64(v.stoppedAt.ms()))
+	w.u64(uint64(v.heard.ms()))
+	w.u64(uint64(v.received.ms()))
 	w.u32(v.alarm)
 	w.u32(v.status)
 	w.u8(v.said)
-	w.u64(uint64(v.newest))
+	w.u64(uint64(e.newestOf(v)))
 	e.writeDriver(w, v.driver)
-	e.writeDriver(w, v.pending)
+	e.writeDriver(w, e.pending.get(v.slot))
 	e.writeDuties(w, v)
 	e.writeWeighed(w, v)
 	if v.side == 0 {
@@ -220,19 +221,24 @@ func (e *Engine) readVehicle(r *stateReader) {
 	var held fix
 	r.fix(&held)
 	v.stopLat, v.stopLon = int32(r.u32()), int32(r.u32())
-	v.flags, v.stoppedAt = r.u16(), int64(r.u64())
-	if v.set(flagHeld, held.time != 0); held.time != 0 {
-		e.sideOf(v).held = held
+	v.flags, v.stoppedAt = r.u16()&^(flagPending|flagNewer), stampOf(int64(r.u64()))
+	if v.set(flagHeld, false); held.time != 0 {
+		e.hold(v, &held)
 	}
-	v.heard, v.received, v.alarm, v.status, v.said = int64(r.u64()), int64(r.u64()), r.u32(), r.u32(), r.u8()
-	v.newest = int64(r.u64())
-	v.driver, v.pending = e.readDriver(r), e.readDriver(r)
+	v.heard, v.received, v.alarm, v.status, v.said = stampOf(int64(r.u64())), stampOf(int64(r.u64())), r.u32(), r.u32(), r.u8()
+	if newest := int64(r.u64()); newest > v.heard.ms() {
+		e.setNewest(v, newest)
+	}
+	v.driver = e.readDriver(r)
+	e.setPending(v, e.readDriver(r))
 	e.turnTo(v)
 	e.readDuties(r, v)
 	e.readWeighed(r, v)
 	if r.u8() == 0 {
 		return
 	}
+	e.placesOf(v)
+	e.papersOf(v)
 	sd := e.rareOf(v)
 	for n := r.count(); n > 0 && r.err == nil; n-- {
 		var f fix
@@ -328,8 +334,9 @@ func (e *Engine) writeDriver(w *stateWriter, n uint32) {
 		return
 	}
 	w.u8(1)
-	w.text(e.drivers[n-1].License)
-	w.text(e.drivers[n-1].Name)
+	license, name := e.drivers.names.at(e.drivers.of(n).name)
+	w.bytes(license)
+	w.bytes(name)
 }
 
 func (e *Engine) readDriver(r *stateReader) uint32 {
@@ -340,7 +347,7 @@ func (e *Engine) readDriver(r *stateReader) uint32 {
 	if r.err != nil {
 		return 0
 	}
-	return e.driverNumber(d)
+	return e.drivers.number(d)
 }
 
 func (e *Engine) writeSpan(w *stateWriter, s *span) {
@@ -368,6 +375,10 @@ func (w *stateWriter) u64(v uint64) { w.b = binary.LittleEndian.AppendUint64(w.b
 func (w *stateWriter) text(s string) {
 	w.u32(uint32(len(s)))
 	w.b = append(w.b, s...)
+}
+func (w *stateWriter) bytes(b []byte) {
+	w.u32(uint32(len(b)))
+	w.b = append(w.b, b...)
 }
 func (w *stateWriter) truth(b bool) {
 	if b {

@@ -23,64 +23,148 @@ const (
 )
 
 // timer asks for a vehicle to be looked at when the clock has come to a time. Of equal times the one that was asked for first fires
-// first.
+// first. Nearly every vehicle has one, so that they are small.
 type timer struct {
-	at    int64 // Unix ms
+	after uint32 // ms after the queue's base
 	order uint32
-	whom  uint32 // slot, and in the upper four bits what for: nearly every vehicle has a timer, so that they are small
+	whom  uint32 // slot, and in the upper four bits what for
 }
 
-const wakeShift = 28
+func (t *timer) slot() uint32 { return t.whom & slotMask }
+func (t *timer) what() wake   { return wake(t.whom >> slotBits) }
 
-func (t *timer) slot() uint32 { return t.whom & (1<<wakeShift - 1) }
-func (t *timer) what() wake   { return wake(t.whom >> wakeShift) }
+func (t *timer) before(o *timer) bool {
+	return t.after < o.after || t.after == o.after && t.order < o.order
+}
 
-func (t *timer) before(o *timer) bool { return t.at < o.at || t.at == o.at && t.order < o.order }
-
-// timers is a heap.
+// timers is a heap of what is due within seven weeks of its base, and a list of what is due later than all that.
 type timers struct {
-	heap  []timer
+	base  int64 // Unix ms
+	heap  slabs[timer]
+	later []laterTimer
 	asked uint32
 }
 
-func (q *timers) push(t timer) {
+type laterTimer struct {
+	timer
+	at int64 // Unix ms
+}
+
+// timerReach is how long after the base what is in the heap can be due, ms.
+const timerReach = 1<<32 - 1
+
+// timerSlack is how much earlier than the earliest the base is, ms, so that it rarely has to go back.
+const timerSlack = dayMs
+
+// push asks for a wake at a time.
+func (q *timers) push(at int64, whom uint32) {
 	q.asked++
-	t.order = q.asked
-	q.heap = append(q.heap, t)
-	for i := len(q.heap) - 1; i > 0; {
-		up := (i - 1) / 2
-		if !q.heap[i].before(&q.heap[up]) {
-			return
+	t := timer{order: q.asked, whom: whom}
+	switch {
+	case q.heap.count == 0 && len(q.later) == 0:
+		q.base = at - timerSlack
+	case at < q.base:
+		q.rebase(at - timerSlack)
+	}
+	q.put(laterTimer{t, at})
+}
+
+func (q *timers) put(l laterTimer) {
+	if l.at-q.base > timerReach {
+		q.later = append(q.later, l)
+		return
+	}
+	l.after = uint32(l.at - q.base)
+	q.insert(l.timer)
+}
+
+// rebase counts from another base, which is no later than anything that is asked for, and takes in what is near enough then.
+func (q *timers) rebase(base int64) {
+	all := q.later
+	q.later = nil
+	if base >= q.base { // their order stays
+		for i := range uint32(q.heap.count) {
+			q.heap.at(i).after -= uint32(base - q.base)
 		}
-		q.heap[i], q.heap[up] = q.heap[up], q.heap[i]
-		i = up
+	} else {
+		for i := range uint32(q.heap.count) {
+			t := *q.heap.at(i)
+			all = append(all, laterTimer{t, q.base + int64(t.after)})
+		}
+		q.heap.cut(0)
+	}
+	q.base = base
+	for _, l := range all {
+		q.put(l)
 	}
 }
 
-func (q *timers) pop() timer {
-	top := q.heap[0]
-	last := len(q.heap) - 1
-	q.heap[0] = q.heap[last]
-	q.heap = q.heap[:last]
-	for i := 0; ; {
-		least := i
-		for _, c := range [2]int{2*i + 1, 2*i + 2} {
-			if c < last && q.heap[c].before(&q.heap[least]) {
-				least = c
+// due takes out the first timer that is due at a time.
+func (q *timers) due(now int64) (t timer, at int64, ok bool) {
+	if q.heap.count > 0 {
+		if t = *q.heap.at(0); q.base+int64(t.after) <= now {
+			at = q.base + int64(t.after)
+			q.pop()
+			return t, at, true
+		}
+	}
+	if len(q.later) == 0 || now-q.base <= timerReach/2 {
+		return t, 0, false
+	}
+	base := now
+	for i := range q.later {
+		base = min(base, q.later[i].at)
+	}
+	q.rebase(base)
+	return q.due(now)
+}
+
+func (q *timers) insert(t timer) {
+	i := q.heap.add()
+	for i > 0 {
+		up := q.heap.at((i - 1) / 2)
+		if !t.before(up) {
+			break
+		}
+		*q.heap.at(i) = *up
+		i = (i - 1) / 2
+	}
+	*q.heap.at(i) = t
+}
+
+// pop takes out the first.
+func (q *timers) pop() {
+	last := uint32(q.heap.count - 1)
+	t := *q.heap.at(last)
+	q.heap.cut(last)
+	if last == 0 {
+		return
+	}
+	i := uint32(0)
+	for {
+		c := 2*i + 1
+		if c >= last {
+			break
+		}
+		least := q.heap.at(c)
+		if c+1 < last {
+			if o := q.heap.at(c + 1); o.before(least) {
+				c, least = c+1, o
 			}
 		}
-		if least == i {
-			return top
+		if !least.before(&t) {
+			break
 		}
-		q.heap[i], q.heap[least] = q.heap[least], q.heap[i]
-		i = least
+		*q.heap.at(i) = *least
+		i = c
 	}
+	*q.heap.at(i) = t
 }
 
 // wakeAt asks for the rules' due functions to be called with the vehicle when the clock has come to a time. A rule that asks at
 // every position asks once and looks again when it is woken: that costs next to nothing.
 func (e *Engine) wakeAt(v *vehicle, what wake, at int64) {
-	e.timers.push(timer{at: at, whom: v.slot | uint32(what)<<wakeShift})
+	e.timers.push(at, v.slot|uint32(what)<<slotBits)
 }
 
 // advance moves the clock by an event, and fires what is due. Times that fail the gate's first test do not move it.
@@ -94,17 +178,20 @@ func (e *Engine) advance(ev *ingest.Event) {
 // fire sets the clock and calls what is due by then.
 func (e *Engine) fire(now int64) {
 	e.clock = max(e.clock, now)
-	for len(e.timers.heap) > 0 && e.timers.heap[0].at <= e.clock {
-		t := e.timers.pop()
+	for {
+		t, at, ok := e.timers.due(e.clock)
+		if !ok {
+			return
+		}
 		if e.trace != nil {
-			e.trace.due(t.at)
+			e.trace.due(at)
 		}
 		v := e.store.at(t.slot())
 		e.turnTo(v)
-		e.lateDue(v, t.what(), t.at)
+		e.lateDue(v, t.what(), at)
 		for i := range e.snap.rules {
 			if e.snap.rules[i].due != nil {
-				e.snap.rules[i].due(e, v, t.what(), t.at)
+				e.snap.rules[i].due(e, v, t.what(), at)
 			}
 		}
 		e.tidy(v)

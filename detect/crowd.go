@@ -71,7 +71,7 @@ func (e *Engine) standing(p geo.Point, t int64) int {
 	for dLat := int32(-1); dLat <= 1; dLat++ {
 		for dLon := int32(-1); dLon <= 1; dLon++ {
 			for _, o := range e.crowd[crowdCell{at.lat + dLat, at.lon + dLon}] {
-				if math.Abs(float64(t-o.stoppedAt)) <= float64(silent) && geo.Distance(p, geo.Point{Lat: o.stopLat, Lon: o.stopLon}) <= s.CrowdRadius {
+				if math.Abs(float64(t-o.stoppedAt.ms())) <= float64(silent) && geo.Distance(p, geo.Point{Lat: o.stopLat, Lon: o.stopLon}) <= s.CrowdRadius {
 					n++
 				}
 			}

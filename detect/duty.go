@@ -6,20 +6,19 @@ import (
 )
 
 // duty is what one driver has driven, or one vehicle whose driver is not known: his stretch, which is his driving since he last
-// had not driven for 20 min. Times are Unix ms, durations ms. It is flat; every vehicle has one.
+// had not driven for 20 min. It is flat and small; every vehicle has one.
 type duty struct {
-	from       int64  // where the stretch begins; 0: none goes on
-	to         int64  // end of the last driving; 0: none yet
-	continuous int64  // when the last fatigue_continuous opened, the first of its stretch; 0: never
+	from       stamp  // where the stretch begins; 0: none goes on
+	to         stamp  // end of the last driving; 0: none yet
+	continuous stamp  // when the last fatigue_continuous opened, the first of its stretch; 0: never
 	driven     brief  // in the stretch
 	atNight    brief  // driven in the stretch within one night
 	restBefore brief  // how long he had not driven before the stretch; 0: not known
 	night      uint32 // beginning of that night, in minutes since 1970
-	home       uint32
-	stops      uint8 // in the stretch, of less than a rest; no more than 255 are counted
-	gaps       uint8 // in the stretch, of which all but the least driving is taken for standing; likewise
-	counted    bool  // fatigue_continuous has opened in this stretch
-	warned     uint8 // of which kinds the driver was warned in this stretch: fatigueKind.warned
+	stops      uint8  // in the stretch, of less than a rest; no more than 255 are counted
+	gaps       uint8  // in the stretch, of which all but the least driving is taken for standing; likewise
+	counted    bool   // fatigue_continuous has opened in this stretch
+	warned     uint8  // of which kinds the driver was warned in this stretch: fatigueKind.warned
 }
 
 // brief is a duration in ms of less than seven weeks; longer ones are as long as that.
@@ -34,22 +33,23 @@ func (d *duty) nightFrom() int64 { return int64(d.night) * minuteMs }
 
 // drive adds driving. Of two vehicles that one driver is said to drive at a time, the one that is heard of first counts.
 func (d *duty) drive(a, b int64, s *drivingRules) (from int64) {
-	a = max(a, d.to)
+	last := d.to.ms()
+	a = max(a, last)
 	if a >= b {
 		return b
 	}
 	switch {
-	case d.from == 0 || a-d.to >= s.rest:
+	case d.from.isZero() || a-last >= s.rest:
 		before := int64(0)
-		if d.to != 0 && a-d.to >= s.rest {
-			before = a - d.to
+		if last != 0 && a-last >= s.rest {
+			before = a - last
 		}
-		*d = duty{from: a, restBefore: briefly(before), continuous: d.continuous, home: d.home}
-	case a > d.to && d.stops < math.MaxUint8:
+		*d = duty{from: stampOf(a), restBefore: briefly(before), continuous: d.continuous}
+	case a > last && d.stops < math.MaxUint8:
 		d.stops++
 	}
 	d.driven = briefly(d.driven.ms() + b - a)
-	d.to = b
+	d.to = stampOf(b)
 	for t := a; t < b; {
 		from, to := s.night.around(t)
 		if t < from { // by day
@@ -67,7 +67,7 @@ func (d *duty) drive(a, b int64, s *drivingRules) (from int64) {
 
 // ends says that the stretch has ended.
 func (d *duty) ends() {
-	d.from, d.driven, d.atNight, d.counted, d.stops, d.gaps, d.warned = 0, 0, 0, false, 0, 0, 0
+	d.from, d.driven, d.atNight, d.counted, d.stops, d.gaps, d.warned = stamp{}, 0, 0, false, 0, 0, 0
 }
 
 // around returns the window that holds t, or else the next one after t.
@@ -176,15 +176,6 @@ func (l *dutyLog) rests(t, window, rest int64) (n int64) {
 	return n
 }
 
-// driverDuty is the duty of a driver with a card: it goes with him from vehicle to vehicle.
-type driverDuty struct {
-	duty
-	sums dutySums
-	next uint32 // the next driver of the same home
-
-	segment segment
-}
-
 // dutySums is what rolling sums need.
 type dutySums struct {
 	log  dutyLog
@@ -198,15 +189,19 @@ const (
 	sumCount
 )
 
-// dutyOf returns the duty of who drives a vehicle, and what his sums need; without a card they are kept where the settings say so,
-// else nil. The pointers are good until the next driver is heard of.
+// dutyOf returns the duty of who drives a vehicle, and what his sums need: nil where none are kept, of vehicles of this class or, as
+// the settings say, without a card.
 func (e *Engine) dutyOf(v *vehicle, driver uint32) (*duty, *dutySums) {
+	logged := e.snap.driving.logged.Has(v.class)
 	if driver != 0 {
-		d := &e.duties[driver-1]
-		return &d.duty, &d.sums
+		d := e.drivers.of(driver)
+		if d.sums == nil && logged {
+			d.sums = new(dutySums)
+		}
+		return &d.duty, d.sums
 	}
 	d := e.store.dutyAt(v.slot)
-	if !e.snap.driving.sumsWithoutCard || !e.snap.driving.logged.Has(v.class) {
+	if !e.snap.driving.sumsWithoutCard || !logged {
 		return d, nil
 	}
 	sums := e.sumsOf[v.slot]
@@ -219,23 +214,14 @@ func (e *Engine) dutyOf(v *vehicle, driver uint32) (*duty, *dutySums) {
 
 // settle makes a vehicle the home of a driver: the one with whose state his is kept.
 func (e *Engine) settle(v *vehicle, driver uint32) {
-	d := &e.duties[driver-1]
+	d := e.drivers.of(driver)
 	if d.home == v.slot+1 {
 		return
 	}
 	if d.home != 0 {
 		e.tellSegment(driver)
 		d.segment = segment{}
-		at := &e.store.dutyAt(d.home - 1).home
-		for *at != driver {
-			at = &e.duties[*at-1].next
-		}
-		*at = d.next
+		e.drivers.leave(driver)
 	}
-	d.home, d.next = v.slot+1, 0
-	at := &e.store.dutyAt(v.slot).home // the list's first; of a driver home is the vehicle
-	for *at != 0 {
-		at = &e.duties[*at-1].next
-	}
-	*at = driver
+	e.drivers.settle(driver, v.slot)
 }

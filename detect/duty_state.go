@@ -12,16 +12,16 @@ func (e *Engine) writeDuties(w *stateWriter, v *vehicle) {
 	d := e.store.dutyAt(v.slot)
 	w.duty(d)
 	w.sums(e.sumsOf[v.slot])
-	n := uint32(0)
-	for at := d.home; at != 0; at = e.duties[at-1].next {
+	n, first := uint32(0), e.drivers.homes.get(v.slot)
+	for at := first; at != 0; at = e.drivers.of(at).next {
 		n++
 	}
 	w.u32(n)
-	for at := d.home; at != 0; at = e.duties[at-1].next {
-		o := &e.duties[at-1]
+	for at := first; at != 0; at = e.drivers.of(at).next {
+		o := e.drivers.of(at)
 		e.writeDriver(w, at)
 		w.duty(&o.duty)
-		w.sums(&o.sums)
+		w.sums(o.sums)
 		w.segment(&o.segment)
 	}
 }
@@ -32,7 +32,6 @@ func (e *Engine) readDuties(r *stateReader, v *vehicle) {
 	if sums := r.sums(); sums != nil {
 		e.sumsOf[v.slot] = sums
 	}
-	last := uint32(0)
 	for n := r.count(); n > 0 && r.err == nil; n-- {
 		driver := e.readDriver(r)
 		var d duty
@@ -43,32 +42,25 @@ func (e *Engine) readDuties(r *stateReader, v *vehicle) {
 		switch {
 		case r.err != nil:
 			return
-		case driver == 0 || sums == nil:
+		case driver == 0:
 			r.fail(errors.New("driving of no driver"))
 			return
 		}
-		o := &e.duties[driver-1]
+		o := e.drivers.of(driver)
 		if o.home != 0 { // two engines had state of him: the later is right
-			if d.to > o.to {
-				d.home = o.home
-				o.duty, o.sums, o.segment = d, *sums, segment{}
+			if d.to.ms() > o.to.ms() {
+				o.duty, o.sums, o.segment = d, sums, segment{}
 			}
 			continue
 		}
-		d.home = v.slot + 1
-		*o = driverDuty{duty: d, sums: *sums, segment: s}
-		if last == 0 {
-			own.home = driver
-		} else {
-			e.duties[last-1].next = driver
-		}
-		last = driver
+		o.duty, o.sums, o.segment = d, sums, s
+		e.drivers.settle(driver, v.slot)
 	}
 }
 
 func (w *stateWriter) duty(d *duty) {
-	for _, t := range [...]int64{d.from, d.to, d.continuous} {
-		w.u64(uint64(t))
+	for _, t := range [...]stamp{d.from, d.to, d.continuous} {
+		w.u64(uint64(t.ms()))
 	}
 	for _, t := range [...]uint32{uint32(d.driven), uint32(d.atNight), uint32(d.restBefore), d.night} {
 		w.u32(t)
@@ -80,8 +72,8 @@ func (w *stateWriter) duty(d *duty) {
 }
 
 func (r *stateReader) duty(d *duty) {
-	for _, t := range [...]*int64{&d.from, &d.to, &d.continuous} {
-		*t = int64(r.u64())
+	for _, t := range [...]*stamp{&d.from, &d.to, &d.continuous} {
+		*t = stampOf(int64(r.u64()))
 	}
 	d.driven, d.atNight, d.restBefore, d.night = brief(r.u32()), brief(r.u32()), brief(r.u32()), r.u32()
 	d.stops, d.gaps, d.counted, d.warned = r.u8(), r.u8(), r.truth(), r.u8()

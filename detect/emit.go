@@ -43,9 +43,10 @@ func violationID(v *ingest.Vehicle, kind Kind, start int64, subject, shadow stri
 // finish.
 func (e *Engine) begin(v *vehicle, kind Kind, s *span, subject string) *Violation {
 	e.touched(v)
-	o := &Violation{ID: violationID(&v.id, kind, s.start, subject, e.whole.shadow), Shadow: e.whole.shadow, Kind: kind, Plate: v.id.Plate(), Color: v.id.Color,
+	id := e.idOf(v)
+	o := &Violation{ID: violationID(&id, kind, s.start, subject, e.whole.shadow), Shadow: e.whole.shadow, Kind: kind, Plate: id.Plate(), Color: id.Color,
 		Class: v.class.String(), Start: Time(s.start), RuleVersion: e.snap.RuleVersion, Notes: []string{}, Detail: map[string]any{}}
-	if r := e.snap.register[v.id]; r != nil {
+	if r := e.snap.register[id]; r != nil {
 		if r.Operator != "" {
 			o.Operator = &r.Operator
 		}
@@ -53,7 +54,7 @@ func (e *Engine) begin(v *vehicle, kind Kind, s *span, subject string) *Violatio
 			o.Region = &r.Region
 		}
 		if s.driver != 0 {
-			d := e.drivers[s.driver-1]
+			d := e.drivers.card(s.driver)
 			o.Driver = &d
 		}
 	}

@@ -17,19 +17,21 @@ type Engine struct {
 	snap  *Snapshot // whole with the settings of the vehicle that is judged: see turnTo
 	store store
 
-	weighings     []weighed // of each vehicle a list, the last first
-	freeWeighings []uint32  // numbers of weighings that are not used
+	// By slot, of those vehicles that have one.
+	newest      few[int64]  // time of the newest event of any kind, where that is no position: see late.go
+	pending     few[uint32] // number of the driver whose card counts at the next stop
+	lastWeighed few[uint32] // number of the last weighing
 
-	sides        []*side
-	sideRoom     []side   // not yet used
-	freeSides    []uint32 // numbers of sides that are not used
-	noRare       rare     // is always empty
-	freeRares    []*rare
-	drivers      []Driver
-	duties       []driverDuty         // of each driver
-	sumsOf       map[uint32]*dutySums // of vehicles without a card by slot, where the settings want them
-	driverByCard map[Driver]uint32
-	crowd        map[crowdCell][]*vehicle // who stands near fences in which stopping is forbidden
+	weighings      slabs[weighed] // of each vehicle a list, the last first
+	freeWeighing   uint32         // number of one that is not used; the others follow by next
+	stationNumbers map[uint64]uint32
+	stationHashes  []uint64 // of each station, by number
+
+	sides   []*side
+	spare   spare
+	drivers drivers
+	sumsOf  map[uint32]*dutySums     // of vehicles without a card by slot, where the settings want them
+	crowd   map[crowdCell][]*vehicle // who stands near fences in which stopping is forbidden
 
 	clock  int64 // greatest received so far
 	frozen bool  // the clock stands still until the end: see clock.go
@@ -91,7 +93,7 @@ type Stats struct {
 
 // New makes an engine without state.
 func New(snap *Snapshot) *Engine {
-	e := &Engine{store: newStore(), driverByCard: map[Driver]uint32{}, sumsOf: map[uint32]*dutySums{}, crowd: map[crowdCell][]*vehicle{}}
+	e := &Engine{store: newStore(), sumsOf: map[uint32]*dutySums{}, drivers: newDrivers(), crowd: map[crowdCell][]*vehicle{}, stationNumbers: map[uint64]uint32{}}
 	e.use(snap)
 	e.useShadows()
 	return e
@@ -114,7 +116,7 @@ func (e *Engine) Use(snap *Snapshot) {
 	e.out, e.mark, e.visits = e.out[:0], 0, e.visits[:0]
 	for i := range e.sides {
 		sd := e.sides[i]
-		if sd.owner == nil {
+		if sd == nil {
 			continue
 		}
 		v := sd.owner
@@ -182,6 +184,7 @@ func (e *Engine) Process(events []ingest.Event, first uint64) []Violation {
 		e.out = nil
 	}
 	e.out, e.segments = e.out[:0], e.segments[:0]
+	e.packSides()
 	e.takeRebased(first)
 	all, begin := events, first
 	for len(events) > 0 {
@@ -235,7 +238,7 @@ func (e *Engine) apply(v *vehicle, ev *ingest.Event) {
 		e.hear(v, ev)
 		q, broken := e.admit(v, ev)
 		if e.trace != nil {
-			e.trace.gated(v, q, e.fixes)
+			e.trace.gated(e, v, q, e.fixes)
 		}
 		e.stats.Positions[q]++
 		if q != QualityOK {
@@ -279,7 +282,8 @@ func (e *Engine) apply(v *vehicle, ev *ingest.Event) {
 // hear shows a position to the rules that judge alarm and status bits, ignition and recorder speed: of every position that passes
 // the gate's first test, located or not, in order of time.
 func (e *Engine) hear(v *vehicle, ev *ingest.Event) {
-	if ev.Time > ev.Received+e.snap.gate.future || ev.Time < v.heard {
+	heard := v.heard.ms()
+	if ev.Time > ev.Received+e.snap.gate.future || ev.Time < heard {
 		return
 	}
 	for i := range e.snap.rules {
@@ -287,15 +291,19 @@ func (e *Engine) hear(v *vehicle, ev *ingest.Event) {
 			e.snap.rules[i].position(e, v, ev)
 		}
 	}
-	if ev.Time > v.heard { // of several at one time the first
-		v.received = ev.Received
+	if ev.Time > heard { // of several at one time the first
+		v.received = stampOf(ev.Received)
 	}
 	alarm := ev.Position.Alarm
-	if ev.Time == v.heard { // of several at one time the bits of all
+	if ev.Time == heard { // of several at one time the bits of all
 		alarm |= v.alarm
 	}
-	v.heard, v.alarm, v.status = ev.Time, alarm, ev.Position.Status
+	e.outlive(v, ev.Time)
+	v.heard, v.alarm, v.status = stampOf(ev.Time), alarm, ev.Position.Status
 }
+
+// idOf returns the identity of a vehicle.
+func (e *Engine) idOf(v *vehicle) ingest.Vehicle { return e.store.id(v) }
 
 // turnTo makes a vehicle the one that is judged: by the settings of its class. It must be called before anything is asked of
 // another vehicle than the last.
@@ -309,15 +317,15 @@ func (e *Engine) turnTo(v *vehicle) {
 // resolve looks up in the snapshot what the hot path needs of the vehicle's record.
 func (e *Engine) resolve(v *vehicle) {
 	v.generation = e.snap.generation
-	r := e.snap.register[v.id]
+	r := e.snap.register[e.idOf(v)]
 	v.set(flagRegistered, r != nil)
 	if r == nil {
 		v.class, v.maxSpeed = ClassOther, 0
 	} else {
 		v.class, v.maxSpeed = r.Class, r.MaxSpeed
 	}
-	v.set(flagBound, e.snap.isBound(v))
-	v.set(flagRouted, e.snap.isRouted(v))
+	v.set(flagBound, e.isBound(v))
+	v.set(flagRouted, e.isRouted(v))
 	e.leaveCrowd(v)
 	if v.has(flagStopped) {
 		e.joinCrowd(v)

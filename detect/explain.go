@@ -160,7 +160,7 @@ func (f *Findings) Explanation(o *Violation) *Explanation {
 	if slot, ok := x.e.store.find(&x.id, x.id.Hash()); ok {
 		x.v = x.e.store.at(slot)
 	} else {
-		x.v = &vehicle{id: x.id}
+		x.v = &vehicle{name: x.e.store.shorten(&x.id)}
 		x.e.resolve(x.v)
 	}
 	x.e.turnTo(x.v) // the numbers are those of its class

@@ -93,13 +93,13 @@ var (
 // driver returns the driver of the record, as driving is kept by.
 func (x *explainer) driver() drivenBy {
 	if x.o.Driver != nil {
-		return byWhom(x.e.driverByCard[*x.o.Driver], x.id)
+		return byWhom(x.e.drivers.find(*x.o.Driver), x.id)
 	}
 	// A vehicle that is in no register has a driver all the same; the record does not name him.
 	who := byWhom(0, x.id)
 	for i := x.t.firstAt(x.tr.list, x.start+1) - 1; i >= 0 && x.s.register[x.id] == nil; i-- {
 		if ev := x.event(&x.tr.list[i]); ev.Kind == ingest.KindDriverCard && ev.Driver.On && ev.Driver.Result == 0 {
-			return byWhom(x.e.driverByCard[Driver{License: ev.Driver.License, Name: ev.Driver.Name}], x.id)
+			return byWhom(x.e.drivers.find(Driver{License: ev.Driver.License, Name: ev.Driver.Name}), x.id)
 		}
 	}
 	return who
@@ -372,7 +372,7 @@ var nightDrivingWords = kindWords{
 			return say("停车%s及以上，以停车的第一个定位点为结束", "it stopped for %s or more: it ends at the first stopped fix", inSeconds(x.s.Settings.NightDriving.StopS))
 		}
 		for _, n := range x.s.index.Lookup(f.place, nil) {
-			if fc := &x.s.fences[n]; fc.Kind == FenceRelay && fc.applies(x.v) {
+			if fc := &x.s.fences[n]; fc.Kind == FenceRelay && fc.applies(x.e, x.v) {
 				return say("进入接驳区域%s", "it entered relay area %s", named(fc.ID, fc.Name))
 			}
 		}

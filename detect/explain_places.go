@@ -135,7 +135,7 @@ func (x *explainer) meant(fc *fence) Text {
 		return say("车型%s，本车在内", "the classes %s, this vehicle's among them", classesInWords(fc.Classes))
 	case fc.vehicles[x.id]:
 		return say("指定车辆，本车在内", "named vehicles, this one among them")
-	case r != nil && fc.applies(x.v):
+	case r != nil && fc.applies(x.e, x.v):
 		return say("指定企业或登记地的车辆，本车在内（企业%s，登记地%s）", "vehicles of named operators or regions, this one among them (operator %s, region %s)", r.Operator, r.Region)
 	}
 	return say("其他车辆", "other vehicles")

@@ -123,8 +123,8 @@ func (t *tracer) of(v ingest.Vehicle) *vehicleTrace {
 }
 
 // gated takes note of what the gate made of a position, and of the jumps before it that became fixes with it.
-func (t *tracer) gated(v *vehicle, q Quality, fixes []fix) {
-	list := t.of(v.id).list
+func (t *tracer) gated(e *Engine, v *vehicle, q Quality, fixes []fix) {
+	list := t.of(e.idOf(v)).list
 	list[len(list)-1].quality = q
 	if len(fixes) < 2 {
 		return
@@ -160,7 +160,7 @@ func (t *tracer) fixAt(list []traced, at int64) *traced {
 // judging takes note of how a fix is judged; the rules have not seen it yet.
 func (t *tracer) judging(e *Engine, m *moment) {
 	t.cause, t.limits = cause{causeFix, m.f.time}, t.limits[:0]
-	x := t.fixAt(t.of(m.v.id).list, m.f.time)
+	x := t.fixAt(t.of(e.idOf(m.v)).list, m.f.time)
 	if x == nil { // waits for a state that was read back
 		return
 	}
@@ -185,13 +185,14 @@ func (t *tracer) drove(e *Engine, v *vehicle, driver uint32, from, to int64) {
 	if from >= to {
 		return
 	}
-	who, assumed := byWhom(driver, v.id), e.gapFrom != noGap
+	id := e.idOf(v)
+	who, assumed := byWhom(driver, id), e.gapFrom != noGap
 	list := t.driven[who]
-	if n := len(list); n > 0 && list[n-1].to == from && list[n-1].assumed == assumed && list[n-1].vehicle == v.id {
+	if n := len(list); n > 0 && list[n-1].to == from && list[n-1].assumed == assumed && list[n-1].vehicle == id {
 		list[n-1].to = to
 		return
 	}
-	t.driven[who] = append(list, drivenTrace{from, to, v.id, assumed})
+	t.driven[who] = append(list, drivenTrace{from, to, id, assumed})
 }
 
 // due takes note that the clock has come to a time.

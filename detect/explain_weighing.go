@@ -174,7 +174,7 @@ var permitMismatchWords = kindWords{
 		if ev == nil || x.o.Permit == nil {
 			return
 		}
-		for _, p := range x.s.validPermits(&x.id, PermitOversize, ev.Time) {
+		for _, p := range x.s.validPermits(x.id, PermitOversize, ev.Time) {
 			if p.Number != *x.o.Permit {
 				continue
 			}

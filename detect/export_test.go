@@ -54,5 +54,7 @@ func WithGeneration(s *Snapshot, n uint32) *Snapshot {
 	return &o
 }
 
-// SharedIsEmpty reports whether what vehicles with nothing rare share holds nothing.
-func (e *Engine) SharedIsEmpty() bool { return e.noRare.empty() }
+// SharedIsEmpty reports whether what vehicles without such records share holds nothing.
+func (e *Engine) SharedIsEmpty() bool {
+	return e.spare.noPlaces.empty() && e.spare.noPapers.empty() && e.spare.noRare.empty()
+}

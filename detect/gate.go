@@ -116,7 +116,7 @@ func (e *Engine) admit(v *vehicle, ev *ingest.Event) (q Quality, broken bool) {
 	}
 	if len(jumps)+1 < g.jumps {
 		s := e.rareOf(v)
-		s.jumps = append(s.jumps, f)
+		s.jumps = append(e.spare.jumps.room(s.jumps), f)
 		return QualityJump, false
 	}
 	e.fixes = append(append(e.fixes, jumps...), f)

@@ -67,7 +67,7 @@ func insideRuleOf(k FenceKind) *insideRule {
 
 // inForceFor reports whether a fence means a vehicle and is in force at a time, and the end of its window.
 func (e *Engine) inForceFor(v *vehicle, fc *fence, t int64) (ok bool, until int64) {
-	if !fc.applies(v) || fc.inside.means != nil && !fc.inside.means(e, v, fc) {
+	if !fc.applies(e, v) || fc.inside.means != nil && !fc.inside.means(e, v, fc) {
 		return false, 0
 	}
 	return inForce(fc.Schedule, t)
@@ -90,11 +90,11 @@ func insideFix(e *Engine, m *moment) {
 		if !in {
 			continue
 		}
-		sd := e.sideOf(v)
+		sd := e.placesOf(v)
 		if slices.ContainsFunc(sd.fences, func(c fenceCase) bool { return c.fence == n }) { // goOn has seen it
 			continue
 		}
-		c := fenceCase{fence: n, count: 1, until: until, span: beginSpan(v, f)}
+		c := fenceCase{fence: n, count: 1, until: until, span: e.beginSpan(v, f)}
 		c.leaveAt = c.span.held
 		if fc.Kind == FenceForbidden && !m.broken {
 			c.before, c.from = v.judged, m.from
@@ -102,7 +102,7 @@ func insideFix(e *Engine, m *moment) {
 		if e.snap.Settings.FenceEntry.Fixes == 1 {
 			e.entered(v, fc, &c)
 		}
-		sd.fences = append(sd.fences, c)
+		sd.fences = append(e.spare.fences.room(sd.fences), c)
 	}
 }
 
@@ -261,7 +261,7 @@ func (c *fenceCase) rebase(e *Engine, v *vehicle, id string, kind FenceKind) boo
 		c.until = until
 	}
 	// A paper that comes late disproves what was opened without it.
-	if c.opened && !c.over && fc.Kind == FenceJurisdiction && e.snap.filed(&v.id, fc.Region, c.span.start) != nil {
+	if c.opened && !c.over && fc.Kind == FenceJurisdiction && e.snap.filed(e.idOf(v), fc.Region, c.span.start) != nil {
 		fc.inside.record(e, v, c, fc, id, StateRetracted, c.span.held, []string{noteLatePaper})
 		c.over = true
 	}

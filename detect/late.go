@@ -53,24 +53,47 @@ func (c *lateCase) steps() []int64 {
 
 // order keeps the newest time of a vehicle's events, and takes note of one that is older.
 func (e *Engine) order(v *vehicle, ev *ingest.Event) {
+	heard := v.heard.ms()
 	switch ev.Kind {
 	case ingest.KindPosition, ingest.KindDriverCard, ingest.KindWeighing, ingest.KindSafety:
 	case ingest.KindWaybill: // counts from the beginning of its validity
-		if w := ev.Waybill; w.Number != "" && w.Start != 0 && w.Start < v.heard {
-			e.cameLate(v, max(w.Start, v.heard-7*dayMs), v.heard, true)
+		if w := ev.Waybill; w.Number != "" && w.Start != 0 && w.Start < heard {
+			e.cameLate(v, max(w.Start, heard-7*dayMs), heard, true)
 		}
 		return
 	default:
 		return
 	}
-	if ev.Time >= v.newest {
-		if ev.Time <= ev.Received+e.snap.gate.future {
-			v.newest = ev.Time
+	if ev.Time >= e.newestOf(v) {
+		if ev.Time > heard && ev.Time <= ev.Received+e.snap.gate.future && ev.Kind != ingest.KindPosition {
+			e.setNewest(v, ev.Time)
 		}
 		return
 	}
-	wide := ev.Time < v.heard && ev.Kind == ingest.KindPosition || ev.Kind == ingest.KindDriverCard
+	wide := ev.Time < heard && ev.Kind == ingest.KindPosition || ev.Kind == ingest.KindDriverCard
 	e.cameLate(v, ev.Time, ev.Time, wide)
+}
+
+// newestOf returns the time of the vehicle's newest event of any kind: nearly always that of its last position.
+func (e *Engine) newestOf(v *vehicle) int64 {
+	if v.has(flagNewer) {
+		return e.newest.get(v.slot)
+	}
+	return v.heard.ms()
+}
+
+// setNewest says that there was an event of any kind that is newer than the last position.
+func (e *Engine) setNewest(v *vehicle, t int64) {
+	e.newest.set(v.slot, t)
+	v.set(flagNewer, true)
+}
+
+// outlive forgets that, when a position is as new.
+func (e *Engine) outlive(v *vehicle, t int64) {
+	if v.has(flagNewer) && t >= e.newest.get(v.slot) {
+		e.newest.drop(v.slot)
+		v.set(flagNewer, false)
+	}
 }
 
 func (e *Engine) cameLate(v *vehicle, from, to int64, wide bool) {
@@ -140,7 +163,7 @@ func (e *Engine) TakeLate(dst []Late) []Late {
 		sd := e.sides[v.side-1]
 		c := &sd.late[0]
 		c.listed = false
-		dst = append(dst, Late{v.id, c.from, c.to, c.wide})
+		dst = append(dst, Late{e.idOf(v), c.from, c.to, c.wide})
 		if int(c.step) >= len(c.steps()) { // that was the last time
 			sd.late = sd.late[:0]
 			e.tidy(v)

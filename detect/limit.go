@@ -51,7 +51,7 @@ func (e *Engine) effectiveLimit(m *moment) speedLimit {
 		case RoadOther:
 			other = true
 		}
-		if f.Kind != FenceSpeed || f.day == 0 && f.nightCap == 0 || !f.applies(v) {
+		if f.Kind != FenceSpeed || f.day == 0 && f.nightCap == 0 || !f.applies(e, v) {
 			continue
 		}
 		if ok, _ := inForce(f.Schedule, m.f.time); !ok {

@@ -25,7 +25,7 @@ func (e *Engine) blindAt(v *vehicle, p geo.Point, t int64) bool {
 func (e *Engine) blindAmong(v *vehicle, hits []int32, t int64) bool {
 	return slices.ContainsFunc(hits, func(n int32) bool {
 		fc := &e.snap.fences[n]
-		return fc.Kind == FenceBlind && fc.applies(v) && fc.inForceAt(t)
+		return fc.Kind == FenceBlind && fc.applies(e, v) && fc.inForceAt(t)
 	})
 }
 

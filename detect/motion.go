@@ -36,21 +36,11 @@ func (e *Engine) step(v *vehicle, f *fix, broken bool) {
 		e.judge(v, h, spike, lone, false)
 	}
 	if !broken && (e.maySpike(v, f) || e.mayBeLone(v, f)) {
-		e.sideOf(v).held = *f
-		v.set(flagHeld, true)
+		e.hold(v, f)
 		e.stats.Held++
 		return
 	}
 	e.judge(v, f, false, false, broken)
-}
-
-// release takes the held fix out of the state. The pointer is good until the next call.
-func (e *Engine) release(v *vehicle) *fix {
-	held := e.heldOf(v)
-	e.released = *held
-	held.time = 0
-	v.set(flagHeld, false)
-	return &e.released
 }
 
 // flush judges a held fix that will have no successor.
@@ -104,7 +94,7 @@ func (e *Engine) judge(v *vehicle, f *fix, spike, lone, broken bool) {
 			m.newStop = true
 			e.joinCrowd(v)
 		}
-		v.stoppedAt = f.time
+		v.stoppedAt = stampOf(f.time)
 		m.place = geo.Point{Lat: v.stopLat, Lon: v.stopLon}
 	case lone:
 		m.place = geo.Point{Lat: v.stopLat, Lon: v.stopLon}

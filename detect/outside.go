@@ -82,8 +82,8 @@ func (e *Engine) outsideFix(m *moment, kind Kind, s *OutsideSettings, b []bound)
 		if at != beyond {
 			return
 		}
-		sd := e.sideOf(v)
-		sd.outside = append(sd.outside, outsideCase{kind: kind, until: until, span: beginSpan(v, f)})
+		sd := e.placesOf(v)
+		sd.outside = append(e.spare.outside.room(sd.outside), outsideCase{kind: kind, until: until, span: e.beginSpan(v, f)})
 		c = &sd.outside[len(sd.outside)-1]
 		n := nearestBound(m.place, b, kind)
 		c.id = n.id

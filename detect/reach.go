@@ -15,9 +15,10 @@ type reach struct {
 	end                tally // of those up to end.time; time 0: it has not ended
 }
 
-func beginReach(v *vehicle, t int64) reach {
+func (e *Engine) beginReach(v *vehicle, t int64) reach {
+	id := e.idOf(v)
 	r := reach{start: t, driver: v.driver}
-	r.now.evidence = evidenceSeed(&v.id)
+	r.now.evidence = evidenceSeed(&id)
 	r.hold(t)
 	if v.judged.time != 0 {
 		r.count(&v.judged, 0)

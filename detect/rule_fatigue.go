@@ -198,14 +198,14 @@ func fatigueFix(e *Engine, m *moment) {
 		e.tellSegment(driver)
 	}
 	d, card := e.dutyOf(v, driver)
-	if gap && d.from != 0 && d.gaps < math.MaxUint8 {
+	if gap && !d.from.isZero() && d.gaps < math.MaxUint8 {
 		d.gaps++
 	}
 	stopped := v.has(flagStopped) && speedKnown(f.speed)
 	if v.side != 0 && len(e.sides[v.side-1].fatigue) > 0 {
 		e.reach(m, stopped)
 	}
-	if d.from != 0 && f.time-d.to >= s.rest {
+	if !d.from.isZero() && f.time-d.to.ms() >= s.rest {
 		d.ends()
 	}
 	if card != nil {
@@ -219,7 +219,7 @@ func fatigueFix(e *Engine, m *moment) {
 		return
 	}
 	e.holdFatigue(m)
-	if d.from != 0 {
+	if !d.from.isZero() {
 		e.openStretches(m, d, driver)
 	}
 	if drove && card != nil && s.logged.Has(v.class) {
@@ -232,7 +232,7 @@ func (e *Engine) drive(m *moment, driver uint32, a, b int64) {
 	s, v := &e.snap.driving, m.v
 	e.pass(m, a)
 	d, card := e.dutyOf(v, driver)
-	if driver != 0 && d.home != v.slot+1 {
+	if driver != 0 {
 		e.settle(v, driver)
 	}
 	from := d.drive(a, b, s)
@@ -256,7 +256,7 @@ func (e *Engine) drive(m *moment, driver uint32, a, b int64) {
 	for i := range e.sides[v.side-1].fatigue {
 		c := &e.sides[v.side-1].fatigue[i]
 		c.drove, c.stop.time, c.gap = b, 0, false
-		if c.driver == driver && c.from == d.from {
+		if c.driver == driver && c.from == d.from.ms() {
 			c.take(d)
 		}
 	}
@@ -424,10 +424,10 @@ func (e *Engine) openStretches(m *moment, d *duty, driver uint32) {
 			continue
 		}
 		again := &s.of[fatigueRepeated]
-		if d.continuous != 0 && f.time-d.continuous <= s.repeated && again.enabled && again.classes.Has(v.class) {
+		if !d.continuous.isZero() && f.time-d.continuous.ms() <= s.repeated && again.enabled && again.classes.Has(v.class) {
 			e.openFatigue(m, d, fatigueCase{kind: fatigueRepeated, driver: driver})
 		}
-		d.continuous, d.counted = f.time, true
+		d.continuous, d.counted = stampOf(f.time), true
 	}
 }
 
@@ -437,9 +437,9 @@ func (e *Engine) isOpen(v *vehicle, k fatigueKind, driver uint32) bool {
 
 func (e *Engine) openFatigue(m *moment, d *duty, c fatigueCase) {
 	v := m.v
-	c.span, c.from, c.drove, c.cardMoved = beginSpan(v, m.f), d.from, d.to, v.has(flagPending)
+	c.span, c.from, c.drove, c.cardMoved = e.beginSpan(v, m.f), d.from.ms(), d.to.ms(), v.has(flagPending)
 	c.take(d)
-	sd := e.sideOf(v)
+	sd := e.rareOf(v)
 	sd.fatigue = append(sd.fatigue, c)
 	e.recordFatigue(v, &sd.fatigue[len(sd.fatigue)-1], StateOpen, c.span.held)
 }

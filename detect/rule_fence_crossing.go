@@ -26,12 +26,12 @@ func fenceCrossingFix(e *Engine, m *moment) {
 	for _, i := range e.near {
 		n := e.snap.forbiddenAt[i]
 		fc := &e.snap.fences[n]
-		if fc.shape.Contains(a) || fc.shape.Contains(b) || !fc.applies(v) ||
+		if fc.shape.Contains(a) || fc.shape.Contains(b) || !fc.applies(e, v) ||
 			!fc.inForceAt(from.time) || !fc.inForceAt(m.f.time) || e.isInside(v, n) {
 			continue
 		}
 		if inside := fc.shape.InsideLength(a, b); inside >= s.Least {
-			c := beginSpan(v, from)
+			c := e.beginSpan(v, from)
 			c.extend(m.f, m.segment)
 			e.recordCrossing(v, fc, &c, inside)
 		}
@@ -43,7 +43,7 @@ func (e *Engine) crossedWithOneFixInside(m *moment, fc *fence, c *fenceCase) {
 	s := &e.snap.Settings.FenceCrossing
 	v := m.v
 	inside := &v.judged
-	if !s.Enabled || inside.time != c.span.start || fc.Kind != FenceForbidden || !fc.applies(v) {
+	if !s.Enabled || inside.time != c.span.start || fc.Kind != FenceForbidden || !fc.applies(e, v) {
 		return
 	}
 	a, p, b := c.from, m.from, m.place
@@ -56,7 +56,7 @@ func (e *Engine) crossedWithOneFixInside(m *moment, fc *fence, c *fenceCase) {
 	if length < s.Least {
 		return
 	}
-	x := beginSpan(v, &c.before)
+	x := e.beginSpan(v, &c.before)
 	x.extend(inside, geo.Distance(c.before.point(), inside.point()))
 	x.extend(m.f, m.segment)
 	e.recordCrossing(v, fc, &x, length)

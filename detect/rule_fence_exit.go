@@ -16,14 +16,14 @@ func fenceExitFix(e *Engine, m *moment) {
 func (e *Engine) boundsOf(v *vehicle, t int64, dst []bound) []bound {
 	for _, n := range e.snap.bound {
 		fc := &e.snap.fences[n]
-		if !fc.applies(v) {
+		if !fc.applies(e, v) {
 			continue
 		}
 		if in, until := inForce(fc.Schedule, t); in {
 			dst = append(dst, bound{shape: fc.shape, id: fc.ID, until: until})
 		}
 	}
-	for _, p := range e.snap.permits[v.id] {
+	for _, p := range e.snap.permits[e.idOf(v)] {
 		if p.Kind != PermitCharter || p.Fence == "" || !validAt(p.Start, p.End, t) {
 			continue
 		}
@@ -39,13 +39,13 @@ func (e *Engine) boundsOf(v *vehicle, t int64, dst []bound) []bound {
 func validAt(start, end, t int64) bool { return start <= t && (end == 0 || t < end) }
 
 // isBound reports whether any fence or permit may bound a vehicle: the hot path asks no further where none does.
-func (s *Snapshot) isBound(v *vehicle) bool {
-	for _, n := range s.bound {
-		if s.fences[n].applies(v) {
+func (e *Engine) isBound(v *vehicle) bool {
+	for _, n := range e.snap.bound {
+		if e.snap.fences[n].applies(e, v) {
 			return true
 		}
 	}
-	for _, p := range s.permits[v.id] {
+	for _, p := range e.snap.permits[e.idOf(v)] {
 		if p.Kind == PermitCharter && p.Fence != "" {
 			return true
 		}

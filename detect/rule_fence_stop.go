@@ -26,7 +26,7 @@ func fenceStopFix(e *Engine, m *moment) {
 	}
 	for _, n := range m.hits {
 		fc := &e.snap.fences[n]
-		if fc.Kind != FenceNoStop || !fc.applies(v) {
+		if fc.Kind != FenceNoStop || !fc.applies(e, v) {
 			continue
 		}
 		in, until := inForce(fc.Schedule, f.time)
@@ -36,8 +36,8 @@ func fenceStopFix(e *Engine, m *moment) {
 		if e.standing(m.place, f.time) > s.Crowd {
 			return
 		}
-		sd := e.sideOf(v)
-		sd.stops = append(sd.stops, stopCase{fence: n, until: until, span: beginSpan(v, f)})
+		sd := e.placesOf(v)
+		sd.stops = append(e.spare.stops.room(sd.stops), stopCase{fence: n, until: until, span: e.beginSpan(v, f)})
 	}
 }
 
@@ -79,7 +79,7 @@ func (e *Engine) stopsGoOn(m *moment, stopped bool) {
 				e.endStop(v, c, c.span.held)
 			}
 			continue
-		case !fc.applies(v) || !slices.Contains(m.hits, c.fence):
+		case !fc.applies(e, v) || !slices.Contains(m.hits, c.fence):
 			e.endStop(v, c, c.span.held)
 			continue
 		}

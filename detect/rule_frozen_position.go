@@ -41,7 +41,7 @@ func frozenFix(e *Engine, m *moment) {
 		if e.blindAt(v, m.from, p.time) {
 			return
 		}
-		c := frozenCase{byMileage: byMileage, mileage: p.mileage, span: beginSpan(v, p)}
+		c := frozenCase{byMileage: byMileage, mileage: p.mileage, span: e.beginSpan(v, p)}
 		c.span.extend(f, m.segment)
 		c.span.hold()
 		sd := e.rareOf(v)

@@ -42,7 +42,7 @@ func goneDarkAdmitted(e *Engine, v *vehicle, f *fix, received int64) {
 
 // silentSince returns the fix after which silence is suspicious: it is the last position of all.
 func (e *Engine) silentSince(v *vehicle) *fix {
-	if !e.snap.Settings.GoneDark.Enabled || !e.monitored(v) || v.heard == 0 || v.heard != e.lastOf(v).time {
+	if !e.snap.Settings.GoneDark.Enabled || !e.monitored(v) || v.heard.isZero() || v.heard.ms() != e.lastOf(v).time {
 		return nil
 	}
 	if held := e.heldOf(v); held != nil {
@@ -66,20 +66,20 @@ func goneDarkDue(e *Engine, v *vehicle, what wake, _ int64) {
 	if f == nil {
 		return // the next fast fix asks again
 	}
-	if at := v.received + e.darkAfter(); at > e.clock {
+	if at := v.received.ms() + e.darkAfter(); at > e.clock {
 		v.set(flagDarkWake, true)
 		e.wakeAt(v, wakeDark, at)
 		return
 	}
 	if sd := e.rareOf(v); len(sd.dark) == 0 {
-		sd.dark = append(sd.dark, darkCase{told: true, span: beginSpan(v, f)})
+		sd.dark = append(sd.dark, darkCase{told: true, span: e.beginSpan(v, f)})
 		e.recordDark(v, &sd.dark[0], StateOpen)
 	}
 }
 
 func goneDarkLoad(e *Engine, v *vehicle) {
 	if v.has(flagDarkWake) {
-		e.wakeAt(v, wakeDark, v.received+e.darkAfter())
+		e.wakeAt(v, wakeDark, v.received.ms()+e.darkAfter())
 	}
 }
 
@@ -98,7 +98,7 @@ func goneDarkPosition(e *Engine, v *vehicle, ev *ingest.Event) {
 		}
 		return
 	}
-	if v.heard == 0 || ev.Time-v.heard < e.darkAfter() {
+	if v.heard.isZero() || ev.Time-v.heard.ms() < e.darkAfter() {
 		return
 	}
 	f := e.silentSince(v)
@@ -106,7 +106,7 @@ func goneDarkPosition(e *Engine, v *vehicle, ev *ingest.Event) {
 		return
 	}
 	sd := e.rareOf(v)
-	sd.dark = append(sd.dark, darkCase{end: ev.Time, span: beginSpan(v, f)})
+	sd.dark = append(sd.dark, darkCase{end: ev.Time, span: e.beginSpan(v, f)})
 	if e.snap.gate.stateless(ev) != QualityOK { // no fix: that may take long to come
 		c := &sd.dark[0]
 		c.told = true

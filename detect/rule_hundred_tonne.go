@@ -12,7 +12,7 @@ func hundredTonneWeighing(e *Engine, v *vehicle, ev *ingest.Event) {
 		return
 	}
 	tolerance := e.tolerance(ev.Weighing, e.snap.stations[ev.Weighing.Station])
-	for _, p := range e.snap.validPermits(&v.id, PermitOversize, ev.Time) {
+	for _, p := range e.snap.validPermits(e.idOf(v), PermitOversize, ev.Time) {
 		if p.coversMass(gross, tolerance) {
 			return
 		}

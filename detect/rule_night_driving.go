@@ -54,15 +54,15 @@ func (e *Engine) nightWindow(v *vehicle, t int64) int64 {
 	if t < from {
 		return 0
 	}
-	if r := e.snap.register[v.id]; r == nil || r.NightExempt {
+	if r := e.snap.register[e.idOf(v)]; r == nil || r.NightExempt {
 		return 0
 	}
 	return until
 }
 
 // relayPermit returns the earliest beginning of the relay permits that are valid somewhere in (after, t]; 0: none.
-func (s *Snapshot) relayPermit(v *vehicle, after, t int64) (at int64) {
-	for _, p := range s.permits[v.id] {
+func (e *Engine) relayPermit(v *vehicle, after, t int64) (at int64) {
+	for _, p := range e.snap.permits[e.idOf(v)] {
 		if p.Kind == PermitRelay && p.Start <= t && (p.End == 0 || p.End > after) && (at == 0 || p.Start < at) {
 			at = max(p.Start, 1) // 0 is open
 		}
@@ -73,7 +73,7 @@ func (s *Snapshot) relayPermit(v *vehicle, after, t int64) (at int64) {
 // inRelay reports whether the place of a fix is inside of a relay fence that means the vehicle and is in force.
 func (e *Engine) inRelay(m *moment) bool {
 	for _, n := range m.hits {
-		if fc := &e.snap.fences[n]; fc.Kind == FenceRelay && fc.applies(m.v) {
+		if fc := &e.snap.fences[n]; fc.Kind == FenceRelay && fc.applies(e, m.v) {
 			if in, _ := inForce(fc.Schedule, m.f.time); in {
 				return true
 			}
@@ -94,11 +94,11 @@ func nightDrivingFix(e *Engine, m *moment) {
 		return
 	}
 	until := e.nightWindow(v, f.time)
-	if until == 0 || e.inRelay(m) || e.snap.relayPermit(v, f.time-1, f.time) != 0 {
+	if until == 0 || e.inRelay(m) || e.relayPermit(v, f.time-1, f.time) != 0 {
 		return
 	}
 	sd := e.rareOf(v)
-	sd.nights = append(sd.nights, nightRun{until: until, seen: f.time, span: beginSpan(v, f)})
+	sd.nights = append(sd.nights, nightRun{until: until, seen: f.time, span: e.beginSpan(v, f)})
 	if s.sustained == 0 {
 		e.openNight(v, &sd.nights[0])
 	}
@@ -112,7 +112,7 @@ func (e *Engine) nightGoesOn(m *moment, r *nightRun) bool {
 		return false
 	}
 	at := r.until
-	if p := e.snap.relayPermit(v, v.judged.time, f.time); p != 0 {
+	if p := e.relayPermit(v, v.judged.time, f.time); p != 0 {
 		at = min(at, p)
 	}
 	if at <= f.time {
@@ -200,7 +200,7 @@ func nightDrivingRebase(e *Engine, v *vehicle, sd *side, _ *Snapshot) {
 	}
 	r := &sd.nights[0]
 	switch {
-	case e.snap.relayPermit(v, r.span.start-1, r.span.start) != 0:
+	case e.relayPermit(v, r.span.start-1, r.span.start) != 0:
 		if r.open {
 			e.recordNight(v, r, StateRetracted, r.span.held, noteLatePaper)
 		}

@@ -37,8 +37,8 @@ func noWaybillPosition(e *Engine, v *vehicle, ev *ingest.Event) {
 		return
 	}
 	if c := e.billOf(v); c == nil {
-		sd := e.sideOf(v)
-		sd.bills = append(sd.bills, billCase{loadSince: ev.Time})
+		sd := e.papersOf(v)
+		sd.bills = append(e.spare.bills.room(sd.bills), billCase{loadSince: ev.Time})
 	} else if c.loadSince == 0 {
 		c.loadSince = ev.Time
 	}
@@ -61,8 +61,8 @@ func noWaybillFix(e *Engine, m *moment) {
 		if b.valid {
 			return
 		}
-		sd := e.sideOf(v)
-		sd.bills = append(sd.bills, billCase{})
+		sd := e.papersOf(v)
+		sd.bills = append(e.spare.bills.room(sd.bills), billCase{})
 		c = &sd.bills[len(sd.bills)-1]
 	}
 	var p passage
@@ -124,7 +124,7 @@ func noWaybillFix(e *Engine, m *moment) {
 	case c.summing:
 		c.span.hold()
 	case !v.has(flagStopped) && speedKnown(f.speed):
-		c.summing, c.span = true, beginSpan(v, f)
+		c.summing, c.span = true, e.beginSpan(v, f)
 	}
 	if c.summing && !c.open && c.driven >= int64(s.MovingS)*1000 {
 		c.open, c.opened = true, f.time
@@ -163,7 +163,7 @@ func (b *billsBetween) add(start, end, from, to int64) {
 }
 
 func (e *Engine) billsBetween(v *vehicle, from, to int64) (b billsBetween) {
-	for _, w := range e.snap.waybills[v.id] {
+	for _, w := range e.snap.waybills[e.idOf(v)] {
 		b.add(w.Start, w.End, from, to)
 	}
 	if v.side != 0 {

@@ -40,7 +40,7 @@ func offlineFix(e *Engine, m *moment) {
 			sd.offline = append(sd.offline[:i], sd.offline[i+1:]...)
 			return
 		}
-		c.metres, c.at, c.span = m.segment, c.received+int64(s.DecideS)*1000, beginSpan(v, first)
+		c.metres, c.at, c.span = m.segment, c.received+int64(s.DecideS)*1000, e.beginSpan(v, first)
 		c.span.extend(f, m.segment)
 		e.wakeAt(v, wakeOffline, c.at)
 		return

@@ -13,9 +13,9 @@ import (
 // overloads are counted over a year.
 type weighed struct {
 	record   uint64 // hash of station and record number
-	station  uint64 // hash of it
-	time     int64
+	station  uint32 // its number, see stationNumber
 	next     uint32 // number of the vehicle's weighing before; 0 none
+	time     stamp
 	overload bool
 }
 
@@ -39,11 +39,11 @@ func overloadWeighing(e *Engine, v *vehicle, ev *ingest.Event) {
 	}
 	record := recordHash(w.Station, w.Record)
 	earlier := 0
-	for n := v.weighed; n != 0; n = e.weighings[n-1].next {
-		switch o := &e.weighings[n-1]; {
+	for n := e.weighedOf(v); n != 0; n = e.weighings.at(n - 1).next {
+		switch o := e.weighings.at(n - 1); {
 		case o.record == record:
 			o.overload = true
-		case o.overload && o.time <= ev.Time:
+		case o.overload && o.time.ms() <= ev.Time:
 			earlier++
 		}
 	}
@@ -81,7 +81,7 @@ func textHash(texts ...string) uint64 {
 // build returns axles and kind of vehicle: the record's, else the register's.
 func (e *Engine) build(v *vehicle, w *ingest.Weighing) (axles uint8, combination, single ingest.Tri) {
 	axles, combination, single = w.Axles, w.Combination, w.SingleDriveAxle
-	if r := e.snap.register[v.id]; r != nil {
+	if r := e.snap.register[e.idOf(v)]; r != nil {
 		if axles == 0 {
 			axles = r.Axles
 		}
@@ -99,7 +99,7 @@ func (e *Engine) build(v *vehicle, w *ingest.Weighing) (axles uint8, combination
 func (e *Engine) massLimit(v *vehicle, ev *ingest.Event) (limit int64, source string, permit *Permit) {
 	s := &e.snap.Settings.Overload
 	// Of several permits the one that covers most.
-	for _, p := range e.snap.validPermits(&v.id, PermitOversize, ev.Time) {
+	for _, p := range e.snap.validPermits(e.idOf(v), PermitOversize, ev.Time) {
 		if p.GrossKg != 0 && (permit == nil || p.GrossKg > permit.GrossKg) {
 			permit = p
 		}
@@ -121,7 +121,7 @@ func (e *Engine) massLimit(v *vehicle, ev *ingest.Event) (limit int64, source st
 		return limit, "axles", nil
 	}
 	limit, source = int64(s.Truck[n]), "axles"
-	if r := e.snap.register[v.id]; n == 2 && r != nil && r.GrossLimitKg != 0 && int64(r.GrossLimitKg) < limit {
+	if r := e.snap.register[e.idOf(v)]; n == 2 && r != nil && r.GrossLimitKg != 0 && int64(r.GrossLimitKg) < limit {
 		return int64(r.GrossLimitKg), "vehicle", nil
 	}
 	return limit, source, nil
@@ -153,7 +153,7 @@ func (s *OverloadSettings) fine(over int64) int64 {
 
 // parties are the four of 一超四罚 as far as they are known; who loaded the goods no weigh record says.
 func (e *Engine) parties(v *vehicle, o *Violation) map[string]any {
-	p := map[string]any{"vehicle": v.id.String()}
+	p := map[string]any{"vehicle": e.idOf(v).String()}
 	if o.Driver != nil {
 		p["driver"] = o.Driver.License
 	}

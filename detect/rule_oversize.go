@@ -17,7 +17,7 @@ func oversizeWeighing(e *Engine, v *vehicle, ev *ingest.Event) {
 			worst = i
 		}
 	}
-	if worst < 0 || len(e.snap.validPermits(&v.id, PermitOversize, ev.Time)) > 0 {
+	if worst < 0 || len(e.snap.validPermits(e.idOf(v), PermitOversize, ev.Time)) > 0 {
 		return
 	}
 	d := &outline[worst]

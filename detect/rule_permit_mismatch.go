@@ -10,7 +10,7 @@ func permitMismatchWeighing(e *Engine, v *vehicle, ev *ingest.Event) {
 	if !e.snap.Settings.PermitMismatch.Enabled {
 		return
 	}
-	permits := e.snap.validPermits(&v.id, PermitOversize, ev.Time)
+	permits := e.snap.validPermits(e.idOf(v), PermitOversize, ev.Time)
 	if len(permits) == 0 {
 		return
 	}

@@ -25,12 +25,12 @@ func (e *Engine) routesOf(v *vehicle, t int64, dst []bound) []bound {
 			dst = append(dst, bound{shape: r.shape, id: id, permit: p, until: until})
 		}
 	}
-	if r := e.snap.register[v.id]; r != nil {
+	if r := e.snap.register[e.idOf(v)]; r != nil {
 		for _, id := range r.Routes {
 			add(id, nil, 0)
 		}
 	}
-	for _, w := range e.snap.waybills[v.id] {
+	for _, w := range e.snap.waybills[e.idOf(v)] {
 		if w.Route != "" && validAt(w.Start, w.End, t) {
 			add(w.Route, nil, w.End)
 		}
@@ -42,7 +42,7 @@ func (e *Engine) routesOf(v *vehicle, t int64, dst []bound) []bound {
 			}
 		}
 	}
-	for _, p := range e.snap.permits[v.id] {
+	for _, p := range e.snap.permits[e.idOf(v)] {
 		if p.Route != "" && validAt(p.Start, p.End, t) {
 			add(p.Route, p, p.End)
 		}
@@ -51,16 +51,17 @@ func (e *Engine) routesOf(v *vehicle, t int64, dst []bound) []bound {
 }
 
 // isRouted reports whether the reference data may assign a route to a vehicle.
-func (s *Snapshot) isRouted(v *vehicle) bool {
-	if r := s.register[v.id]; r != nil && len(r.Routes) > 0 {
+func (e *Engine) isRouted(v *vehicle) bool {
+	s, id := e.snap, e.idOf(v)
+	if r := s.register[id]; r != nil && len(r.Routes) > 0 {
 		return true
 	}
-	for _, w := range s.waybills[v.id] {
+	for _, w := range s.waybills[id] {
 		if w.Route != "" {
 			return true
 		}
 	}
-	for _, p := range s.permits[v.id] {
+	for _, p := range s.permits[id] {
 		if p.Route != "" {
 			return true
 		}
@@ -85,8 +86,8 @@ func (e *Engine) waybill(v *vehicle, ev *ingest.Event) {
 	if w.Number == "" || w.Start == 0 || e.frozen { // foreseen
 		return
 	}
-	sd := e.sideOf(v)
-	kept := sd.waybills[:0]
+	sd := e.papersOf(v)
+	kept := e.spare.waybills.room(sd.waybills)[:0]
 	for _, o := range sd.waybills {
 		if o.number != w.Number && (o.end == 0 || ev.Time-o.end < weekMs) {
 			kept = append(kept, o)
@@ -114,7 +115,7 @@ func (e *Engine) foresee(events []ingest.Event) {
 			slot = e.store.add(&ev.Vehicle, hash)
 		}
 		w := ev.Waybill
-		sd := e.sideOf(e.store.at(slot))
+		sd := e.papersOf(e.store.at(slot))
 		sd.waybills = slices.DeleteFunc(sd.waybills, func(o waybill) bool { return o.number == w.Number })
 		sd.waybills = append(sd.waybills, waybill{number: w.Number, start: w.Start, end: w.End, route: w.Route})
 	}

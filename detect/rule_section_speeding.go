@@ -133,8 +133,8 @@ func sectionSpeedingFix(e *Engine, m *moment) {
 		}
 		c := sectionCase{section: n}
 		if e.sectionGoesOn(m, &c, false) {
-			sd := e.rareOf(v)
-			sd.sections = append(sd.sections, c)
+			sd := e.placesOf(v)
+			sd.sections = append(e.spare.sections.room(sd.sections), c)
 		}
 	}
 }
@@ -171,7 +171,7 @@ func (e *Engine) sectionGoesOn(m *moment, c *sectionCase, between bool) bool {
 		between = false
 	}
 	if enters && (!leaves || in.at < out.at) { // the last pass of the first gate counts
-		c.enter(m, in)
+		c.enter(e, m, in)
 		between, enters = true, false
 	}
 	if between && leaves && out.at > c.entered {
@@ -190,7 +190,7 @@ func (e *Engine) sectionGoesOn(m *moment, c *sectionCase, between bool) bool {
 		between = false
 	}
 	if enters {
-		c.enter(m, in)
+		c.enter(e, m, in)
 		between = true
 	}
 	if !between {
@@ -201,16 +201,17 @@ func (e *Engine) sectionGoesOn(m *moment, c *sectionCase, between bool) bool {
 }
 
 // enter says that the vehicle passes the first gate on the segment that leads to the fix.
-func (c *sectionCase) enter(m *moment, in gatePass) {
+func (c *sectionCase) enter(e *Engine, m *moment, in gatePass) {
 	*c = sectionCase{section: c.section, entered: in.at, lat: in.p.Lat, lon: in.p.Lon, metres: in.rest, miss: in.miss}
 	if millis(in.at) <= m.v.judged.time { // at the fix before, which counts then
-		c.span = beginSpan(m.v, &m.v.judged)
+		c.span = e.beginSpan(m.v, &m.v.judged)
 		c.span.extend(m.f, m.segment)
 		c.metres -= m.segment
 		return
 	}
-	c.span = beginSpan(m.v, m.f)
-	c.span.before = tally{metres: -m.segment, evidence: evidenceSeed(&m.v.id)}
+	c.span = e.beginSpan(m.v, m.f)
+	id := e.idOf(m.v)
+	c.span.before = tally{metres: -m.segment, evidence: evidenceSeed(&id)}
 }
 
 // millis rounds Unix ms to whole ones.

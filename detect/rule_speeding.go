@@ -48,7 +48,7 @@ func speedingFix(e *Engine, m *moment) {
 	}
 	if run == nil {
 		sd := e.sideOf(v)
-		sd.speeding = append(sd.speeding, speedCase{key: limit, top: f.speed, span: beginSpan(v, f)})
+		sd.speeding = append(e.spare.speeding.room(sd.speeding), speedCase{key: limit, top: f.speed, span: e.beginSpan(v, f)})
 		run = &sd.speeding[len(sd.speeding)-1]
 	} else {
 		run.top = max(run.top, f.speed)

@@ -85,7 +85,7 @@ func (e *Engine) tampering(v *vehicle, t int64, alarm uint32, said uint8, same b
 	for cause, on := range holds {
 		if on && !sd.tampers(tamperCause(cause)) {
 			c := tamperCase{cause: tamperCause(cause)}
-			c.reach = beginReach(v, t)
+			c.reach = e.beginReach(v, t)
 			c.before = c.tamperState
 			sd.tampering = append(sd.tampering, c)
 		}
@@ -116,7 +116,7 @@ func (e *Engine) tamper(v *vehicle, c *tamperCase, t int64, on bool) {
 		case !on:
 			c.phase = tamperNone
 		case c.phase == tamperNone || t-r.held.time > gap:
-			c.phase, *r = tamperCandidate, beginReach(v, t)
+			c.phase, *r = tamperCandidate, e.beginReach(v, t)
 		default:
 			r.hold(t)
 			if t-r.start >= int64(s.SustainedS)*1000 {

@@ -51,7 +51,7 @@ func (c *alarmCase) merge(s *Settings) int64 {
 // systems.
 func alarmPosition(e *Engine, v *vehicle, ev *ingest.Event) {
 	p := &ev.Position
-	same := v.heard != 0 && v.heard == ev.Time
+	same := !v.heard.isZero() && v.heard.ms() == ev.Time
 	alarm, said := p.Alarm, e.saidBy(ev)
 	if same {
 		alarm |= v.alarm
@@ -107,9 +107,9 @@ func (e *Engine) alarms(v *vehicle, t int64, set uint64) {
 		}
 	}
 	for ; rising != 0; rising &= rising - 1 {
-		c := alarmCase{bit: uint8(bits.TrailingZeros64(rising)), reach: beginReach(v, t)}
+		c := alarmCase{bit: uint8(bits.TrailingZeros64(rising)), reach: e.beginReach(v, t)}
 		e.recordAlarm(v, &c, StateOpen, &c.reach.held)
-		sd.alarms = append(sd.alarms, c)
+		sd.alarms = append(e.spare.alarms.room(sd.alarms), c)
 	}
 	kept := sd.alarms[:0]
 	for i := range sd.alarms {

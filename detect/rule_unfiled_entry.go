@@ -12,18 +12,18 @@ var unfiledEntryRule = insideRule{
 	enabled: func(s *Settings) bool { return s.UnfiledEntry.Enabled },
 	visit:   true,
 	means: func(e *Engine, v *vehicle, fc *fence) bool {
-		r := e.snap.register[v.id]
+		r := e.snap.register[e.idOf(v)]
 		// Where the home of the vehicle or the fence's region is not known, nobody can say that it is a visitor; nor where only the
 		// city of a vehicle is known and the fence is one of its districts.
 		return r != nil && r.Class == ClassHazmat && r.Region != "" && fc.Region != "" && !regionHolds(fc.Region, r.Region) && !regionHolds(r.Region, fc.Region)
 	},
 	opens: func(e *Engine, v *vehicle, fc *fence, c *fenceCase) (now, never bool) {
-		filed := e.snap.filedWhileEntering(v, fc, c)
+		filed := e.filedWhileEntering(v, fc, c)
 		return !filed, filed
 	},
 	ends: func(e *Engine, v *vehicle, fc *fence, c *fenceCase, now int64) int64 {
 		var first int64
-		for _, f := range e.snap.filings[v.id] {
+		for _, f := range e.snap.filings[e.idOf(v)] {
 			if f.covers(fc.Region) && f.Start > c.span.start && f.Start <= now && (f.End == 0 || f.Start < f.End) && (first == 0 || f.Start < first) {
 				first = f.Start
 			}
@@ -39,8 +39,8 @@ var unfiledEntryRule = insideRule{
 
 // filedWhileEntering reports whether a filing is valid at any moment of the entry, from the first fix inside to the one that
 // proves it.
-func (s *Snapshot) filedWhileEntering(v *vehicle, fc *fence, c *fenceCase) bool {
-	for _, f := range s.filings[v.id] {
+func (e *Engine) filedWhileEntering(v *vehicle, fc *fence, c *fenceCase) bool {
+	for _, f := range e.snap.filings[e.idOf(v)] {
 		if f.covers(fc.Region) && f.Start <= c.span.held.time && (f.End == 0 || c.span.start < f.End && f.Start < f.End) {
 			return true
 		}
@@ -49,9 +49,9 @@ func (s *Snapshot) filedWhileEntering(v *vehicle, fc *fence, c *fenceCase) bool 
 }
 
 // filed returns the vehicle's filing for a region that is valid at t; of several the one with the least number.
-func (s *Snapshot) filed(v *ingest.Vehicle, region string, t int64) *Filing {
+func (s *Snapshot) filed(v ingest.Vehicle, region string, t int64) *Filing {
 	var found *Filing
-	for _, f := range s.filings[*v] {
+	for _, f := range s.filings[v] {
 		if f.covers(region) && f.Start <= t && (f.End == 0 || t < f.End) && (found == nil || f.Number < found.Number) {
 			found = f
 		}

@@ -21,7 +21,7 @@ func unmonitoredWeighing(e *Engine, v *vehicle, ev *ingest.Event) {
 	s := &e.snap.Settings.UnmonitoredRunning
 	near := int64(s.SilentS) * 1000
 	// A weighing that comes after later positions is late: what was before it is no longer known.
-	if !s.Enabled || !e.monitored(v) || !e.credible(ev) || v.heard != 0 && ev.Time-v.heard <= near {
+	if !s.Enabled || !e.monitored(v) || !e.credible(ev) || !v.heard.isZero() && ev.Time-v.heard.ms() <= near {
 		return
 	}
 	sd := e.rareOf(v)

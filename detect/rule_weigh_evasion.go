@@ -154,9 +154,9 @@ func weighEvasionLoad(e *Engine, v *vehicle) {
 
 // weighedThere reports whether the vehicle was weighed at the station after all, or may have been.
 func (e *Engine) weighedThere(v *vehicle, c *evasionCase) bool {
-	station, near := stationHash(c.station), int64(e.snap.Settings.WeighEvasion.RecordS)*1000
-	for n := v.weighed; n != 0; n = e.weighings[n-1].next {
-		if o := &e.weighings[n-1]; o.station == station && o.time >= c.start.time-near && o.time <= c.start.time+near {
+	station, near := e.stationNumber(stationHash(c.station)), int64(e.snap.Settings.WeighEvasion.RecordS)*1000
+	for n := e.weighedOf(v); n != 0; n = e.weighings.at(n - 1).next {
+		if o := e.weighings.at(n - 1); o.station == station && o.time.ms() >= c.start.time-near && o.time.ms() <= c.start.time+near {
 			return true
 		}
 	}

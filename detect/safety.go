@@ -112,7 +112,7 @@ func safetyEvent(e *Engine, v *vehicle, ev *ingest.Event) {
 		return
 	}
 	if last == nil || ev.Time-last.ends(s) >= int64(last.settings(s).MergeS)*1000 {
-		c := safetyCase{word: word, level: ev.Safety.Level, id: ev.Safety.AlarmID, lastID: ev.Safety.AlarmID, starts: 1, reach: beginReach(v, ev.Time)}
+		c := safetyCase{word: word, level: ev.Safety.Level, id: ev.Safety.AlarmID, lastID: ev.Safety.AlarmID, starts: 1, reach: e.beginReach(v, ev.Time)}
 		if !c.settings(s).Enabled {
 			return
 		}
@@ -121,7 +121,7 @@ func safetyEvent(e *Engine, v *vehicle, ev *ingest.Event) {
 		}
 		c.ask(e, v)
 		sd := e.rareOf(v)
-		sd.safety = append(sd.safety, c)
+		sd.safety = append(e.spare.safety.room(sd.safety), c)
 		e.recordSafety(v, &c, StateOpen, &c.reach.held)
 		return
 	}

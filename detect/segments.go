@@ -29,42 +29,45 @@ const segmentCell = 10 * minuteMs
 
 // segment is the one that a driver is in. It is one in the vehicle that is his home.
 type segment struct {
-	cell       int64
-	start, end int64
+	start, end stamp
 	driven     int32 // ms
 	told       int32 // of it, in the last record
 }
 
+// cell is when its ten minutes begin, Unix ms.
+func (s *segment) cell() int64 { return s.start.ms() - s.start.ms()%segmentCell }
+
 // logSegment takes driving of a driver into account.
 func (e *Engine) logSegment(driver uint32, a, b int64) {
-	s := &e.duties[driver-1].segment
+	s := &e.drivers.of(driver).segment
 	for a < b {
 		cell := a - a%segmentCell
 		to := min(b, cell+segmentCell)
-		if s.driven > 0 && s.cell != cell {
+		if s.driven > 0 && s.cell() != cell {
 			e.tellSegment(driver)
 			*s = segment{}
 		}
 		if s.driven == 0 {
-			*s = segment{cell: cell, start: a}
+			*s = segment{start: stampOf(a)}
 		}
 		s.driven += int32(to - a)
-		s.end = to
+		s.end = stampOf(to)
 		a = to
 	}
 }
 
 // tellSegment hands out a driver's segment, if there is anything new in it.
 func (e *Engine) tellSegment(driver uint32) {
-	d := &e.duties[driver-1]
+	d := e.drivers.of(driver)
 	s := &d.segment
 	if s.driven == s.told || d.home == 0 {
 		return
 	}
 	s.told = s.driven
-	v, card := e.store.at(d.home-1), &e.drivers[driver-1]
-	e.segments = append(e.segments, DrivingSegment{License: card.License, Name: card.Name, Plate: v.id.Plate(), Color: v.id.Color, Class: v.class.String(),
-		Cell: s.cell, Start: s.start, End: s.end, DrivenMs: int64(s.driven), Version: e.version})
+	v, card := e.store.at(d.home-1), e.drivers.card(driver)
+	id := e.idOf(v)
+	e.segments = append(e.segments, DrivingSegment{License: card.License, Name: card.Name, Plate: id.Plate(), Color: id.Color, Class: v.class.String(),
+		Cell: s.cell(), Start: s.start.ms(), End: s.end.ms(), DrivenMs: int64(s.driven), Version: e.version})
 }
 
 // DrivingSegments returns what drivers have driven, as the last call of Process or Finish made it, valid until the next one.
@@ -94,8 +97,8 @@ func RejudgeSegments(snap *Snapshot, events []ingest.Event, of ingest.Vehicle) [
 		events = events[n:]
 	}
 	e.segments = e.segments[:0]
-	for i := range e.duties {
-		e.tellSegment(uint32(i + 1))
+	for i := range uint32(e.drivers.list.count) {
+		e.tellSegment(i + 1)
 	}
 	keep()
 	out := make([]DrivingSegment, 0, len(found))
@@ -136,7 +139,7 @@ func CorrectSegments(recorded, judged []DrivingSegment, c Correction) []DrivingS
 }
 
 func (w *stateWriter) segment(s *segment) {
-	for _, t := range [...]int64{s.cell, s.start, s.end} {
+	for _, t := range [...]int64{s.cell(), s.start.ms(), s.end.ms()} {
 		w.u64(uint64(t))
 	}
 	w.u32(uint32(s.driven))
@@ -144,7 +147,8 @@ func (w *stateWriter) segment(s *segment) {
 }
 
 func (r *stateReader) segment(s *segment) {
-	s.cell, s.start, s.end, s.driven, s.told = int64(r.u64()), int64(r.u64()), int64(r.u64()), int32(r.u32()), int32(r.u32())
+	_ = r.u64() // the cell
+	s.start, s.end, s.driven, s.told = stampOf(int64(r.u64())), stampOf(int64(r.u64())), int32(r.u32()), int32(r.u32())
 }
 
 // DriverLimits are the limits of driving time, ms, each the lowest that any class has.

@@ -237,7 +237,8 @@ func (e *Engine) writeShadows(w *stateWriter) {
 
 func (e *Engine) writeShadowed(w *stateWriter, v *vehicle) {
 	for _, sh := range e.shadows {
-		slot, ok := sh.store.find(&v.id, v.id.Hash())
+		id := e.idOf(v)
+		slot, ok := sh.store.find(&id, id.Hash())
 		w.truth(ok)
 		if !ok { // the shadow is younger than what is known of the vehicle
 			continue

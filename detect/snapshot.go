@@ -91,14 +91,18 @@ type route struct {
 
 // applies reports whether the fence means a vehicle: "classes", "plates", "operators" and "regions" are lists, and those in any
 // are meant; without all, everybody is.
-func (f *fence) applies(v *vehicle) bool {
-	if f.everybody || f.Classes.Has(v.class) || f.vehicles[v.id] {
+func (f *fence) applies(e *Engine, v *vehicle) bool {
+	if f.everybody || f.Classes.Has(v.class) {
 		return true
 	}
-	if len(f.Operators)+len(f.Regions) == 0 {
+	if len(f.vehicles)+len(f.Operators)+len(f.Regions) == 0 {
 		return false
 	}
-	r := f.register[v.id]
+	id := e.idOf(v)
+	if f.vehicles[id] {
+		return true
+	}
+	r := f.register[id]
 	return r != nil && (r.Operator != "" && slices.Contains(f.Operators, r.Operator) ||
 		r.Region != "" && slices.ContainsFunc(f.Regions, func(region string) bool { return regionHolds(region, r.Region) }))
 }
@@ -352,9 +356,9 @@ func (s *Snapshot) fenceID(n int32) string {
 }
 
 // validPermits returns the vehicle's permits of a kind that are valid at t, by number.
-func (s *Snapshot) validPermits(v *ingest.Vehicle, kind PermitKind, t int64) []*Permit {
+func (s *Snapshot) validPermits(v ingest.Vehicle, kind PermitKind, t int64) []*Permit {
 	var out []*Permit
-	for _, p := range s.permits[*v] {
+	for _, p := range s.permits[v] {
 		if p.Kind == kind && p.Start <= t && (p.End == 0 || t < p.End) {
 			out = append(out, p)
 		}

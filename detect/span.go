@@ -26,9 +26,10 @@ type span struct {
 	before             tally // now as it was at the fix before; good while a fix is judged
 }
 
-func beginSpan(v *vehicle, f *fix) span {
+func (e *Engine) beginSpan(v *vehicle, f *fix) span {
+	id := e.idOf(v)
 	s := span{start: f.time, startLat: f.lat, startLon: f.lon, driver: v.driver}
-	s.now = tally{time: f.time, lat: f.lat, lon: f.lon, fixes: 1, evidence: chainEvidence(evidenceSeed(&v.id), f)}
+	s.now = tally{time: f.time, lat: f.lat, lon: f.lon, fixes: 1, evidence: chainEvidence(evidenceSeed(&id), f)}
 	s.held = s.now
 	return s
 }

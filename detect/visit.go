@@ -50,7 +50,7 @@ func (e *Engine) recordVisit(v *vehicle, c *fenceCase, fc *fence, id string, sta
 		EvidenceHash: hex.EncodeToString(at.evidence[:sha256.Size]), Notes: append([]string{}, notes...)}
 	if fc != nil {
 		x.Jurisdiction = fc.Region
-		if f := e.snap.filed(&v.id, fc.Region, c.span.start); f != nil {
+		if f := e.snap.filed(e.idOf(v), fc.Region, c.span.start); f != nil {
 			x.Filing = &f.Number
 		}
 	}

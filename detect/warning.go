@@ -36,9 +36,9 @@ func (e *Engine) warn(m *moment, d *duty, driver uint32, k fatigueKind, driven i
 	}
 	subject := ""
 	if driver != 0 {
-		subject = e.drivers[driver-1].License
+		subject = e.drivers.card(driver).License
 	}
-	v := m.v
-	e.warnings = append(e.warnings, Warning{ID: violationID(&v.id, "ahead of "+fatigueNames[k], d.from, subject, ""), Version: e.version, Kind: fatigueNames[k],
-		Plate: v.id.Plate(), Color: v.id.Color, Start: Time(d.from), Measured: hundredthsOfHours(driven), Limit: hundredthsOfHours(of.limit), Unit: ptr("h")})
+	id := e.idOf(m.v)
+	e.warnings = append(e.warnings, Warning{ID: violationID(&id, "ahead of "+fatigueNames[k], d.from.ms(), subject, ""), Version: e.version, Kind: fatigueNames[k],
+		Plate: id.Plate(), Color: id.Color, Start: Time(d.from.ms()), Measured: hundredthsOfHours(driven), Limit: hundredthsOfHours(of.limit), Unit: ptr("h")})
 }

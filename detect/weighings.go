@@ -15,51 +15,78 @@ import (
 func (e *Engine) admitWeighing(v *vehicle, ev *ingest.Event) bool {
 	record := recordHash(ev.Weighing.Station, ev.Weighing.Record)
 	repeated := false
-	for at := &v.weighed; *at != 0; {
-		n := *at
-		o := &e.weighings[n-1]
-		if ev.Time-o.time > yearMs {
-			*at = o.next
-			*o = weighed{}
-			e.freeWeighings = append(e.freeWeighings, n)
-			continue
+	for before, n := uint32(0), e.weighedOf(v); n != 0; {
+		o := e.weighings.at(n - 1)
+		next := o.next
+		switch {
+		case ev.Time-o.time.ms() <= yearMs:
+			repeated = repeated || o.record == record
+			before = n
+		case before != 0:
+			e.weighings.at(before - 1).next = next
+			e.freeWeighed(n)
+		case next != 0:
+			e.lastWeighed.set(v.slot, next)
+			e.freeWeighed(n)
+		default:
+			e.lastWeighed.drop(v.slot)
+			e.freeWeighed(n)
 		}
-		repeated = repeated || o.record == record
-		at = &o.next
+		n = next
 	}
 	if repeated {
 		e.stats.Repeated++
 		return false
 	}
-	e.rememberWeighed(v, weighed{record: record, station: stationHash(ev.Weighing.Station), time: ev.Time})
+	e.rememberWeighed(v, weighed{record: record, station: e.stationNumber(stationHash(ev.Weighing.Station)), time: stampOf(ev.Time)})
 	return true
 }
 
 // rememberWeighed makes a weighing the vehicle's last. Weighings are a list of their own, since of most vehicles there are some, and
 // nothing else.
 func (e *Engine) rememberWeighed(v *vehicle, o weighed) {
-	o.next = v.weighed
-	if k := len(e.freeWeighings); k > 0 {
-		v.weighed = e.freeWeighings[k-1]
-		e.freeWeighings = e.freeWeighings[:k-1]
-		e.weighings[v.weighed-1] = o
-		return
+	o.next = e.weighedOf(v)
+	n := e.freeWeighing
+	if n != 0 {
+		e.freeWeighing = e.weighings.at(n - 1).next
+	} else {
+		n = e.weighings.add() + 1
 	}
-	e.weighings = append(e.weighings, o)
-	v.weighed = uint32(len(e.weighings))
+	*e.weighings.at(n - 1) = o
+	e.lastWeighed.set(v.slot, n)
+}
+
+// weighedOf returns the number of the vehicle's last weighing; 0 none.
+func (e *Engine) weighedOf(v *vehicle) uint32 { return e.lastWeighed.get(v.slot) }
+
+// freeWeighed makes room for another weighing: what is free is a list.
+func (e *Engine) freeWeighed(n uint32) {
+	*e.weighings.at(n - 1) = weighed{next: e.freeWeighing}
+	e.freeWeighing = n
+}
+
+// stationNumber returns the number of a station, by its hash; weighings name stations by it.
+func (e *Engine) stationNumber(hash uint64) uint32 {
+	n, ok := e.stationNumbers[hash]
+	if !ok {
+		n = uint32(len(e.stationHashes))
+		e.stationNumbers[hash] = n
+		e.stationHashes = append(e.stationHashes, hash)
+	}
+	return n
 }
 
 func (e *Engine) writeWeighed(w *stateWriter, v *vehicle) {
 	count := uint32(0)
-	for n := v.weighed; n != 0; n = e.weighings[n-1].next {
+	for n := e.weighedOf(v); n != 0; n = e.weighings.at(n - 1).next {
 		count++
 	}
 	w.u32(count)
-	for n := v.weighed; n != 0; n = e.weighings[n-1].next {
-		o := &e.weighings[n-1]
+	for n := e.weighedOf(v); n != 0; n = e.weighings.at(n - 1).next {
+		o := e.weighings.at(n - 1)
 		w.u64(o.record)
-		w.u64(o.station)
-		w.u64(uint64(o.time))
+		w.u64(e.stationHashes[o.station])
+		w.u64(uint64(o.time.ms()))
 		w.truth(o.overload)
 	}
 }
@@ -67,7 +94,7 @@ func (e *Engine) writeWeighed(w *stateWriter, v *vehicle) {
 func (e *Engine) readWeighed(r *stateReader, v *vehicle) {
 	var list []weighed
 	for n := r.count(); n > 0 && r.err == nil; n-- {
-		list = append(list, weighed{record: r.u64(), station: r.u64(), time: int64(r.u64()), overload: r.truth()})
+		list = append(list, weighed{record: r.u64(), station: e.stationNumber(r.u64()), time: stampOf(int64(r.u64())), overload: r.truth()})
 	}
 	for _, o := range slices.Backward(list) {
 		e.rememberWeighed(v, o)
