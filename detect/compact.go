@@ -151,7 +151,7 @@ const textChunk = 1 << 16
 func (t *texts) add(a, b string) uint32 {
 	n := len(a) + len(b) + 2*binary.MaxVarintLen32
 	last := len(t.chunks) - 1
-	if last < 0 || len(t.chunks[last])+n > cap(t.chunks[last]) {
+	if last < 0 || len(t.chunks[last]) >= textChunk || len(t.chunks[last])+n > cap(t.chunks[last]) {
 		t.chunks = append(t.chunks, make([]byte, 0, max(n, textChunk)))
 		last++
 	}
