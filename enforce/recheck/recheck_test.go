@@ -93,7 +93,7 @@ func (a *fakeArchive) Licenses(_ context.Context, list []store.Span) ([][]string
 	return out, nil
 }
 
-// Histories has room for so many vehicles at a time, in order of their plates.
+// Histories has room for some of the vehicles, in order of their plates.
 func (a *fakeArchive) Histories(_ context.Context, of []store.HistoryFilter, _ int) ([][]store.ArchivedEvent, error) {
 	a.batches = append(a.batches, len(of))
 	out := make([][]store.ArchivedEvent, len(of))

@@ -339,7 +339,7 @@ func TestEventsOfEach(t *testing.T) {
 	list := []Span{{Vehicle: w, From: base + 8000, To: base + 20_000}, {Vehicle: v, From: base + 3000, To: base + 4000}}
 	got, err := s.EventsOfEach(t.Context(), list, 1000, 10)
 	must(t, err)
-	for x, want := range map[ingest.Vehicle]string{v: "2 safety, 3 position, 3 safety, 4 position, 4 safety", w: "7 safety, 8 position, 8 safety, 9 position, 9 safety"} {
+	for x, want := range map[ingest.Vehicle]string{v: "2 safety, 3 safety, 3 position, 4 safety, 4 position", w: "7 safety, 8 safety, 8 position, 9 safety, 9 position"} {
 		var text []string
 		for _, e := range got[x] {
 			text = append(text, fmt.Sprint((e.Event.Time-base)/1000, " ", e.Event.Kind))
