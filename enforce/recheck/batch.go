@@ -87,7 +87,11 @@ func (q *queue) judgeSome(ctx context.Context, ready []*request) bool {
 	case <-ctx.Done():
 		return false
 	}
-	defer func() { <-q.turn }()
+	began := q.now()
+	defer func() {
+		q.rest(ctx, q.now().Sub(began))
+		<-q.turn
+	}()
 	batch := ready[:1]
 	if batch[0].fails == 0 { // one that failed is tried alone
 		for len(batch) < min(len(ready), q.size) && ready[len(batch)].fails == 0 {
@@ -114,6 +118,19 @@ func (q *queue) judgeSome(ctx context.Context, ready []*request) bool {
 		// There may be too much of them, or one that can't be judged holds up the others.
 		q.size = len(batch) / 2
 		batch = batch[:q.size]
+	}
+}
+
+// rest lets the live detector have the cores for a while after so much work.
+func (r *Rechecker) rest(ctx context.Context, worked time.Duration) {
+	if r.cfg.Share == 0 || r.cfg.Share == 1 || worked <= 0 {
+		return
+	}
+	t := time.NewTimer(time.Duration(float64(worked) * (1/r.cfg.Share - 1)))
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
 	}
 }
 

@@ -1,6 +1,7 @@
 package recheck
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -266,5 +267,32 @@ func TestBatchesFindWhatEachAloneFinds(t *testing.T) {
 	}
 	for _, batch := range []int{2, 7, 256} {
 		same(t, fmt.Sprint("batches of ", batch), run(batch, 4), alone)
+	}
+}
+
+// It rests for as long as the share says, and an end does not wait for that.
+func TestRests(t *testing.T) {
+	for _, share := range []float64{0, 1} {
+		b := newBench(t, fleetData(t, 1), func(cfg *Config, _ *detect.Settings) { cfg.Share = share })
+		b.rest(t.Context(), 24*time.Hour) // never
+	}
+	b := newBench(t, fleetData(t, 1), func(cfg *Config, _ *detect.Settings) { cfg.Share = 0.25 })
+	begun := time.Now()
+	if b.rest(t.Context(), 5*time.Millisecond); time.Since(begun) < 15*time.Millisecond {
+		t.Errorf("it rested for %v", time.Since(begun))
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	b.rest(ended, 24*time.Hour)
+
+	// The time of a batch counts, and the turn is given back after it.
+	b.log.archived = 1000
+	_, asked := fleet(t, b, 1)
+	b.ask(asked...)
+	b.clock = b.clock.Add(3 * time.Second)
+	b.queue.snapshots = snapshotFunc(func() *detect.Snapshot { b.clock = b.clock.Add(5 * time.Millisecond); return b.snapshot.snap })
+	begun = time.Now()
+	if err := b.work(t.Context()); err != nil || time.Since(begun) < 15*time.Millisecond || len(b.turn) > 0 || len(b.corrected()) != 1 {
+		t.Errorf("%v after %v, turn taken: %d", err, time.Since(begun), len(b.turn))
 	}
 }

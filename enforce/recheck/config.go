@@ -19,6 +19,9 @@ type Config struct {
 	// Workers is how many cores judging again takes in a process: vehicles that are judged at the same time, and threads of each statement in
 	// ClickHouse. 0: half of those that Go uses, one at least, so that the live detector always has some.
 	Workers int `yaml:"workers"`
+	// Share is how much of the time judging again is at work, at most: after a batch it rests, so that vehicles that are asked for again and again
+	// do not take those cores for ever. 1: always; 0: who makes the Rechecker says.
+	Share float64 `yaml:"share"`
 	// Batch bounds the vehicles that are read and judged together.
 	Batch int `yaml:"batch"`
 	// Timeout bounds one batch; after it, half as many are tried.
@@ -57,6 +60,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("recheck.longest: %v; at least recheck.quiet (%v)", c.Longest, c.Quiet)
 	case c.Workers < 0 || c.Workers > 64:
 		return fmt.Errorf("recheck.workers: %d; from 1 to 64, or 0 for half of the cores", c.Workers)
+	case c.Share != 0 && !(c.Share >= 0.01 && c.Share <= 1):
+		return fmt.Errorf("recheck.share: %v; from 0.01 to 1, or 0 for 0.5 beside a live detector and else 1", c.Share)
 	case c.Batch < 1 || c.Batch > 1000: // their names and times go into each question
 		return fmt.Errorf("recheck.batch: %d; from 1 to 1000", c.Batch)
 	case c.Timeout < time.Second:

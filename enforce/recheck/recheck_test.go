@@ -626,6 +626,7 @@ func TestConfig(t *testing.T) {
 		"recheck.group":           func(c *Config) { c.Group = "" },
 		"recheck.longest":         func(c *Config) { c.Longest = time.Second },
 		"recheck.workers":         func(c *Config) { c.Workers = -1 },
+		"recheck.share":           func(c *Config) { c.Share = 1.1 },
 		"recheck.batch":           func(c *Config) { c.Batch = 0 },
 		"recheck.timeout":         func(c *Config) { c.Timeout = 0 },
 		"recheck.context":         func(c *Config) { c.Context = time.Hour },
