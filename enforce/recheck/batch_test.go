@@ -146,9 +146,9 @@ func TestAskedAgainMeanwhile(t *testing.T) {
 	b.log.archived = 1000
 	vehicles, asked := fleet(t, b, 3)
 	b.ask(asked...)
-	again := 0
-	b.queue.snapshots = snapshotFunc(func() *detect.Snapshot { // who is judged is asked for again, and the last one twice
-		if again++; again == 1 {
+	batches := 0
+	b.queue.snapshots = snapshotFunc(func() *detect.Snapshot {
+		if batches++; batches == 1 { // the first takes long
 			b.clock = b.clock.Add(pass + time.Second)
 		}
 		return b.snapshot.snap

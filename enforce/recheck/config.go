@@ -31,7 +31,8 @@ type Config struct {
 	Context     time.Duration `yaml:"context"`
 	SumsContext time.Duration `yaml:"sums_context"`
 	// MaxPositions bounds what is held in memory of a batch: of the vehicles, and as much again of others that help to judge them. What does not
-	// fit is of the next batch. Where one vehicle has more, less context is taken. Each takes about 200 bytes, and as much again for those vehicles that are just being judged.
+	// fit is of the next batch; where one vehicle has more, less context is taken. Each takes about 200 bytes, and twice that while its vehicle
+	// is judged.
 	MaxPositions int `yaml:"max_positions"`
 	// MaxOthers bounds the other vehicles that are read to judge one: those of its drivers, those that stood around it, those that a
 	// station weighed.

@@ -277,7 +277,8 @@ func (q *queue) work(ctx context.Context) error {
 	return q.commitDone(ctx)
 }
 
-// due returns the requests that can be worked on now, the oldest first. Of those that were found to be, all are worked on before others are looked at.
+// due returns the requests that can be worked on now, the oldest first. Of those that were found to be, all are worked on before others are
+// looked at.
 func (q *queue) due(ctx context.Context) (out []*request, err error) {
 	now := q.now()
 	var unknown []*request

@@ -84,7 +84,8 @@ func (b *DrivingBlock) columns() []any {
 	return []any{b.license, b.name, b.cell, b.plate, b.color, b.class, b.start, b.end, b.driven, b.version, b.written, b.partition, b.offset}
 }
 
-// SegmentsSince returns what was driven in vehicles, of which none is in the list twice, in ten minutes that began at the time of each or later.
+// SegmentsSince returns what was driven in vehicles, of which none is in the list twice, in ten minutes that began at the time of each or
+// later.
 func (s *Store) SegmentsSince(ctx context.Context, list []Since) (map[ingest.Vehicle][]detect.DrivingSegment, error) {
 	out := make(map[ingest.Vehicle][]detect.DrivingSegment, len(list))
 	if len(list) == 0 {

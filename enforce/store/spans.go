@@ -27,8 +27,8 @@ func WithThreads(ctx context.Context, threads int) context.Context {
 // spanName is the vehicle of a row, as Vehicle.String writes it.
 const spanName = "concat(plate, '/', toString(color))"
 
-// spans asks for vehicles, each in its own time, which begins lead ms before its From. No vehicle is in the list twice. It is a question about columns of the
-// key of positions alone.
+// spans asks for vehicles, of which none is in the list twice, each in its own time, which begins lead ms before its From. For the table of
+// positions that is a question about columns of the key alone.
 func (c *conditions) spans(column string, list []Span, lead int64) {
 	if len(list) == 1 {
 		c.vehicle(list[0].Vehicle)
@@ -77,8 +77,8 @@ func (c *conditions) before(list []Span) {
 	})+")")
 }
 
-// spanPositions calls fn for the positions of vehicles, in order of vehicle and time, until it fails; limit bounds their number, 0 does not. Additional items
-// are left out.
+// spanPositions calls fn for the positions of vehicles, in order of vehicle and time, until it fails; limit bounds their number, 0 does not.
+// Additional items are left out.
 func (s *Store) spanPositions(ctx context.Context, list []Span, limit int, fn func(p TrackPosition, digest uint64) error) error {
 	keys, rest := new(conditions), new(conditions)
 	keys.spans("time", list, 0)
