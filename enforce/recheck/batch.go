@@ -86,11 +86,7 @@ func (q *queue) judgeSome(ctx context.Context, ready []*request) bool {
 	case <-ctx.Done():
 		return false
 	}
-	began := q.now()
-	defer func() {
-		q.rest(ctx, q.now().Sub(began))
-		<-q.turn
-	}()
+	defer func() { <-q.turn }()
 	batch := ready[:1]
 	if batch[0].fails == 0 { // one that failed is tried alone
 		for len(batch) < min(len(ready), q.size) && ready[len(batch)].fails == 0 {
@@ -101,10 +97,13 @@ func (q *queue) judgeSome(ctx context.Context, ready []*request) bool {
 		begun := q.now()
 		bounded, cancel := context.WithTimeout(ctx, q.cfg.Timeout)
 		done, err := q.judge(bounded, batch)
+		late := bounded.Err() != nil
 		cancel()
-		q.metrics.seconds.Observe(q.now().Sub(begun).Seconds())
+		took := q.now().Sub(begun)
+		q.metrics.seconds.Observe(took.Seconds())
 		if err == nil {
 			q.finish(batch, done)
+			q.rest(ctx, took)
 			return true
 		}
 		if ctx.Err() != nil {
@@ -116,6 +115,10 @@ func (q *queue) judgeSome(ctx context.Context, ready []*request) bool {
 		}
 		// There may be too much of them, or one that can't be judged holds up the others.
 		q.size = len(batch) / 2
+		q.logger.Warn("vehicles could not be judged again together; trying half of them", "vehicles", len(batch), "partition", q.partition, "err", err)
+		if late { // other partitions go first
+			return false
+		}
 		batch = batch[:q.size]
 	}
 }
@@ -125,7 +128,7 @@ func (r *Rechecker) rest(ctx context.Context, worked time.Duration) {
 	if r.cfg.Share == 0 || r.cfg.Share == 1 || worked <= 0 {
 		return
 	}
-	t := time.NewTimer(time.Duration(float64(worked) * (1/r.cfg.Share - 1)))
+	t := time.NewTimer(min(time.Duration(float64(worked)*(1/r.cfg.Share-1)), pass))
 	defer t.Stop()
 	select {
 	case <-t.C:

@@ -140,6 +140,28 @@ func TestAnOutageOfTheArchive(t *testing.T) {
 	}
 }
 
+// A batch whose time is up lets others go first, and is tried by halves.
+func TestAnArchiveThatHangs(t *testing.T) {
+	const n = 10
+	b := newBench(t, fleetData(t, n), nil)
+	b.log.archived, b.archive.hangs, b.cfg.Timeout = 1000, true, time.Millisecond
+	_, asked := fleet(t, b, n)
+	b.ask(asked...)
+	b.after(3 * time.Second)
+	for range 4 {
+		b.after(0)
+	}
+	same(t, "batches", []string{fmt.Sprint(b.archive.batches)}, []string{"[10 5 2 1 1]"})
+	if len(b.committed) > 0 || len(b.turn) > 0 || testutil.ToFloat64(b.metrics.judged.WithLabelValues("failed")) != 2 {
+		t.Errorf("committed %v, turn taken: %d", b.committed, len(b.turn))
+	}
+	b.archive.hangs, b.cfg.Timeout = false, time.Minute
+	b.after(time.Minute)
+	if got := b.corrected(); len(got) != n || b.committed[len(b.committed)-1] != n {
+		t.Errorf("%d corrected, committed %v", len(got), b.committed)
+	}
+}
+
 // What is asked for while others are worked off waits behind them, and counts once.
 func TestAskedAgainMeanwhile(t *testing.T) {
 	b := newBench(t, fleetData(t, 3), func(cfg *Config, _ *detect.Settings) { cfg.Batch = 1 })

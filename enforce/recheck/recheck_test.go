@@ -73,6 +73,7 @@ type fakeArchive struct {
 	damaged    ingest.Vehicle // can't be read
 	room       int            // vehicles that fit into a batch; 0: all
 	batches    []int          // how many were asked for
+	hangs      bool           // until the time is up
 	others     []int          // of other vehicles
 	mostOthers int            // that fit; 0: all
 
@@ -94,8 +95,12 @@ func (a *fakeArchive) Licenses(_ context.Context, list []store.Span) ([][]string
 }
 
 // Histories has room for some of the vehicles, in order of their plates.
-func (a *fakeArchive) Histories(_ context.Context, of []store.HistoryFilter, _ int) ([][]store.ArchivedEvent, error) {
+func (a *fakeArchive) Histories(ctx context.Context, of []store.HistoryFilter, _ int) ([][]store.ArchivedEvent, error) {
 	a.batches = append(a.batches, len(of))
+	if a.hangs {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
 	out := make([][]store.ArchivedEvent, len(of))
 	order := make([]int, len(of))
 	for i := range order {
