@@ -22,5 +22,6 @@ bench ./geo '^Benchmark(Linear|RTree|Crossed)$' "$time"
 bench ./geo '^Benchmark(Build|Compile)$' 1x
 bench ./detect/worker '^BenchmarkReload$' 1x
 bench ./enforce/store '^BenchmarkInsertPositions$' "$time"
+bench ./enforce/recheck '^BenchmarkRecheck$' 1x
 bench ./cmd/lushao '^BenchmarkPipeline$' "$positions"
 bench ./cmd/lushao '^BenchmarkPlatform$' "$platforms"

@@ -32,6 +32,12 @@ func (c *billCase) empty(v *vehicle, f *fix) bool {
 // loadOf is bits 8 and 9 of the status of JT/T 808 0x0200: 0 empty, 1 half, 3 full.
 func loadOf(status uint32) uint32 { return status >> 8 & 3 }
 
+// LoadsMatter reports whether a rule asks what a vehicle carried before: when it reported a load last, however long ago.
+func (s *Snapshot) LoadsMatter(v ingest.Vehicle) bool {
+	r := s.register[v]
+	return r != nil && r.Class == ClassHazmat && s.forVehicle(&v).Settings.NoWaybill.Enabled
+}
+
 func noWaybillPosition(e *Engine, v *vehicle, ev *ingest.Event) {
 	if v.class != ClassHazmat || v.has(flagLoad) || loadOf(ev.Position.Status) == 0 || !e.snap.Settings.NoWaybill.Enabled {
 		return

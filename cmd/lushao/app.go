@@ -293,7 +293,11 @@ func (a *app) startRecheck(context.Context) error {
 	}
 	s := &a.cfg.Sink
 	groups := recheck.Sinks{Events: s.Archive.Group, Violations: s.Violations.Group, Visits: s.Visits.Group}
-	r, err := recheck.New(a.cfg.Recheck, a.bus, a.store, a.reference, groups, a.log.With("part", "recheck"), a.reg)
+	c := a.cfg.Recheck
+	if c.Share == 0 && a.has(roleDetect) {
+		c.Share = 0.5
+	}
+	r, err := recheck.New(c, a.bus, a.store, a.reference, groups, a.log.With("part", "recheck"), a.reg)
 	if err != nil {
 		return err
 	}

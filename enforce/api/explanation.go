@@ -163,7 +163,7 @@ func (x *explanations) explain(ctx context.Context, v *store.Record) (*explanati
 	}
 	to = max(to, int64(v.Start)+999)
 	most := x.cfg.Explanation.MaxPositions
-	archived, err := x.archive.History(ctx, store.HistoryFilter{Vehicle: vehicle, From: from, To: to, MaxPositions: most})
+	archived, err := x.archive.History(ctx, store.HistoryFilter{Span: store.Span{Vehicle: vehicle, From: from, To: to}, Loads: true, MaxPositions: most})
 	if errors.Is(err, store.ErrTooMany) {
 		return nil, httpx.Refuse(http.StatusUnprocessableEntity, "too_many",
 			fmt.Sprintf("the vehicle has more than %d positions from %s to %s, which must all be judged again; raise api.explanation.max_positions", most,

@@ -16,16 +16,23 @@ type Config struct {
 	// reports. It does not wait longer than Longest.
 	Quiet   time.Duration `yaml:"quiet"`
 	Longest time.Duration `yaml:"longest"`
-	// Workers judge vehicles at the same time, in each partition.
+	// Workers is how many cores judging again takes in a process: vehicles that are judged at the same time, and threads of each statement in
+	// ClickHouse. 0: half of those that Go uses, one at least, so that the live detector always has some.
 	Workers int `yaml:"workers"`
-	// Timeout bounds one vehicle; after it, it is tried again.
+	// Share is how much of the time judging again is at work, at most: after a batch it rests, so that vehicles that are asked for again and again
+	// do not take those cores for ever. 1: always; 0: who makes the Rechecker says.
+	Share float64 `yaml:"share"`
+	// Batch bounds the vehicles that are read and judged together.
+	Batch int `yaml:"batch"`
+	// Timeout bounds one batch; after it, half as many are tried.
 	Timeout time.Duration `yaml:"timeout"`
 	// Context is how much before the late data the vehicle's events are read, SumsContext where a driver's card was put in, because
 	// sums go back seven days.
 	Context     time.Duration `yaml:"context"`
 	SumsContext time.Duration `yaml:"sums_context"`
-	// MaxPositions bounds what is read for a vehicle; where there are more, less context is taken. Each takes half a kilobyte while it is
-	// judged.
+	// MaxPositions bounds what is held in memory of a batch: of the vehicles, and as much again of others that help to judge them. What does not
+	// fit is of the next batch; where one vehicle has more, less context is taken. Each takes about 200 bytes, and twice that while its vehicle
+	// is judged.
 	MaxPositions int `yaml:"max_positions"`
 	// MaxOthers bounds the other vehicles that are read to judge one: those of its drivers, those that stood around it, those that a
 	// station weighed.
@@ -36,7 +43,7 @@ type Config struct {
 
 // DefaultConfig returns the usual settings.
 func DefaultConfig() Config {
-	return Config{Enabled: true, Group: "recheck", Quiet: 3 * time.Second, Longest: time.Minute, Workers: 2, Timeout: 2 * time.Minute,
+	return Config{Enabled: true, Group: "recheck", Quiet: 3 * time.Second, Longest: time.Minute, Batch: 256, Timeout: 2 * time.Minute,
 		Context: 48 * time.Hour, SumsContext: 9 * 24 * time.Hour, MaxPositions: 300_000, MaxOthers: 50,
 		TotalsInterval: time.Minute}
 }
@@ -52,8 +59,12 @@ func (c *Config) Validate() error {
 		return errors.New("recheck.group: empty")
 	case c.Quiet < 0 || c.Longest < c.Quiet:
 		return fmt.Errorf("recheck.longest: %v; at least recheck.quiet (%v)", c.Longest, c.Quiet)
-	case c.Workers < 1 || c.Workers > 64:
-		return fmt.Errorf("recheck.workers: %d; from 1 to 64", c.Workers)
+	case c.Workers < 0 || c.Workers > 64:
+		return fmt.Errorf("recheck.workers: %d; from 1 to 64, or 0 for half of the cores", c.Workers)
+	case c.Share != 0 && !(c.Share >= 0.01 && c.Share <= 1):
+		return fmt.Errorf("recheck.share: %v; from 0.01 to 1, or 0 for 0.5 beside a live detector and else 1", c.Share)
+	case c.Batch < 1 || c.Batch > 1000: // their names and times go into each question
+		return fmt.Errorf("recheck.batch: %d; from 1 to 1000", c.Batch)
 	case c.Timeout < time.Second:
 		return fmt.Errorf("recheck.timeout: %v; at least 1s", c.Timeout)
 	case c.Context < settled+time.Hour:

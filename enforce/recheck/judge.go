@@ -3,30 +3,29 @@ package recheck
 import (
 	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"lushao/detect"
 	"lushao/detect/worker"
 	"lushao/enforce/store"
-	"lushao/geo"
 	"lushao/ingest"
 	"lushao/internal/bus"
 )
 
 // Archive is what is read of the record; *store.Store has it.
 type Archive interface {
-	History(ctx context.Context, f store.HistoryFilter) ([]store.ArchivedEvent, error)
-	Events(ctx context.Context, f store.EventsFilter, fn func(e *ingest.Event) error) error
-	VehicleViolations(ctx context.Context, v ingest.Vehicle, since int64) ([]store.Record, error)
-	VehicleVisits(ctx context.Context, v ingest.Vehicle, since int64) ([]store.VisitRecord, error)
-	CardVehicles(ctx context.Context, licenses []string, from, to int64) ([]ingest.Vehicle, error)
-	WeighedVehicles(ctx context.Context, station string, from, to int64) ([]ingest.Vehicle, error)
-	VehicleSegments(ctx context.Context, v ingest.Vehicle, since int64) ([]detect.DrivingSegment, error)
+	Licenses(ctx context.Context, list []store.Span) ([][]string, error)
+	Histories(ctx context.Context, of []store.HistoryFilter, most int) ([][]store.ArchivedEvent, error)
+	EventsOfEach(ctx context.Context, list []store.Span, lead int64, most int) (map[ingest.Vehicle][]store.ArchivedEvent, error)
+	ViolationsSince(ctx context.Context, list []store.Since) (map[ingest.Vehicle][]store.Record, error)
+	VisitsSince(ctx context.Context, list []store.Since) (map[ingest.Vehicle][]store.VisitRecord, error)
+	SegmentsSince(ctx context.Context, list []store.Since) (map[ingest.Vehicle][]detect.DrivingSegment, error)
+	CardUses(ctx context.Context, licenses []string, from, to int64) ([]store.CardUse, error)
+	WeighedAt(ctx context.Context, stations []string, from, to int64) ([]store.Weighed, error)
+	VehiclesAt(ctx context.Context, scenes []store.Scene, limit int) ([][]ingest.Vehicle, error)
 	DriverTotals(ctx context.Context, since int64, l store.DriverLimits) ([]store.DriverTotal, error)
-	VehiclesIn(ctx context.Context, boxes []store.Box, from, to int64, limit int) ([]store.Presence, uint64, error)
 }
 
 var _ Archive = (*store.Store)(nil)
@@ -47,108 +46,164 @@ const (
 	crowdLead = hour / 2
 )
 
-// judge judges one vehicle again and writes what is to be corrected.
-func (q *queue) judge(ctx context.Context, r *request) error {
+// correction is what judging a vehicle again changes.
+type correction struct {
+	recorded    []detect.Violation
+	corrections []detect.Violation
+	stays       []detect.Visit
+	driven      []detect.DrivingSegment
+	left        int
+}
+
+// judge judges vehicles again and writes what is to be corrected. It returns those of whom all could be read, one at least.
+func (q *queue) judge(ctx context.Context, batch []*request) ([]*review, error) {
 	snap := q.snapshots.Current()
 	if snap == nil {
-		return errNoSnapshot
+		return nil, errNoSnapshot
 	}
 	// What is only tried is not corrected: a shadow knows nothing of what was before it, and has no end of its own when it goes.
 	snap = snap.InForce()
-	archived, since, err := q.history(ctx, r)
+	ctx = store.WithThreads(ctx, q.workers)
+	var reading time.Duration
+	begun := q.now()
+	list, err := q.read(ctx, snap, batch)
 	if err != nil {
-		return err
-	}
-	events := store.EventsOf(archived)
-	slices.SortStableFunc(archived, func(a, b store.ArchivedEvent) int {
-		return cmp.Or(cmp.Compare(a.Place.Offset, b.Place.Offset), cmp.Compare(a.Event.Received, b.Event.Received)) // a message holds many events
-	})
-	lived, livedVisits := detect.Relive(snap, store.EventsOf(archived), r.Clock, r.vehicle)
-	others, theirs, err := q.driversVehicles(ctx, r, events)
-	if err != nil {
-		return err
-	}
-	events = append(events, theirs...)
-	violations, visits := detect.Rejudge(snap, events, r.Clock, r.vehicle)
-	more, err := q.company(ctx, violations, since, r)
-	if err != nil {
-		return err
-	}
-	if len(more) > 0 {
-		events = append(events, more...)
-		violations, visits = detect.Rejudge(snap, events, r.Clock, r.vehicle)
-	}
-	records, err := q.archive.VehicleViolations(ctx, r.vehicle, since)
-	if err != nil {
-		return err
-	}
-	recorded := make([]detect.Violation, 0, len(records))
-	for i := range records {
-		if records[i].Shadow == "" {
-			recorded = append(recorded, records[i].Violation)
-		}
-	}
-	if !r.Wide {
-		narrow := func(v detect.Violation) bool { return !slices.Contains(narrowKinds, v.Kind) }
-		recorded, violations, lived = slices.DeleteFunc(recorded, narrow), slices.DeleteFunc(violations, narrow), slices.DeleteFunc(lived, narrow)
-	}
-	version := worker.CorrectionVersion(r.Offset)
-	c := detect.Correction{Version: version, Since: since, Changed: q.inForceSince(snap)}
-	var corrections []detect.Violation
-	rest, left := recorded, 0
-	if r.Papers { // they are what has changed: about their kinds they are right from ever
-		onPapers := func(v detect.Violation) bool { return slices.Contains(detect.PaperKinds, v.Kind) }
-		others := func(v detect.Violation) bool { return !onPapers(v) }
-		ever := c
-		ever.Changed = 0
-		corrections, _ = detect.Correct(only(recorded, onPapers), only(violations, onPapers), nil, ever)
-		rest, violations = only(recorded, others), only(violations, others)
-		c = ever // also of visits, which name their filing
-	}
-	if r.late {
-		of := c
-		of.Changed = q.inForceSince(snap)
-		more, n := detect.Correct(rest, violations, lived, of)
-		corrections, left = append(corrections, more...), n
-	}
-	var stays []detect.Visit
-	if r.Wide {
-		old, err := q.archive.VehicleVisits(ctx, r.vehicle, since)
-		if err != nil {
-			return err
-		}
-		before := make([]detect.Visit, len(old))
-		for i := range old {
-			before[i] = old[i].Visit
-		}
-		var n int
-		stays, n = detect.CorrectVisits(before, visits, livedVisits, c)
-		left += n
-	}
-	q.metrics.left.Add(float64(left))
-	var driven []detect.DrivingSegment
-	if r.Wide && !r.Linked {
-		if driven, err = q.segments(ctx, snap, events, since, version, r); err != nil {
-			return err
-		}
-	}
-	if err := q.write(ctx, corrections, stays, driven); err != nil {
-		return err
-	}
-	if err := q.askOthers(ctx, r, others); err != nil {
-		return err
-	}
-	q.count(r, recorded, corrections, stays)
-	return nil
-}
-
-// segments returns what is to be corrected of what was driven in the vehicle, where drivers have cards.
-func (q *queue) segments(ctx context.Context, snap *detect.Snapshot, events []ingest.Event, since int64, version uint64, r *request) ([]detect.DrivingSegment, error) {
-	before, err := q.archive.VehicleSegments(ctx, r.vehicle, since)
-	if err != nil || len(before) == 0 && len(licenses(events)) == 0 {
 		return nil, err
 	}
-	return detect.CorrectSegments(before, detect.RejudgeSegments(snap, events, r.vehicle), detect.Correction{Version: version, Since: since}), nil
+	if err := q.readDrivers(ctx, list); err != nil {
+		return nil, err
+	}
+	reading += q.now().Sub(begun)
+	rejudge := func(list []*review) error {
+		return q.sideBySide(ctx, len(list), func(i int) {
+			c := list[i]
+			c.violations, c.visits = detect.Rejudge(snap, c.all(), c.Clock, c.vehicle)
+		})
+	}
+	if err := rejudge(list); err != nil {
+		return nil, err
+	}
+	begun = q.now()
+	more, err := q.readCompany(ctx, snap, list)
+	if err != nil {
+		return nil, err
+	}
+	before, err := q.readRecord(ctx, list)
+	if err != nil {
+		return nil, err
+	}
+	q.metrics.reading.Observe((reading + q.now().Sub(begun)).Seconds())
+	if err := rejudge(more); err != nil {
+		return nil, err
+	}
+	changed := q.inForceSince(snap)
+	if err := q.sideBySide(ctx, len(list), func(i int) { list[i].compare(snap, before, changed) }); err != nil {
+		return nil, err
+	}
+	if err := q.write(ctx, list); err != nil {
+		return nil, err
+	}
+	return list, q.askDrivers(ctx, list)
+}
+
+// record is what stands of the vehicles of a batch.
+type record struct {
+	violations map[ingest.Vehicle][]store.Record
+	visits     map[ingest.Vehicle][]store.VisitRecord
+	segments   map[ingest.Vehicle][]detect.DrivingSegment
+}
+
+func (q *queue) readRecord(ctx context.Context, list []*review) (r record, err error) {
+	var all, wide, driven []store.Since
+	for _, c := range list {
+		s := store.Since{Vehicle: c.vehicle, From: c.since}
+		all = append(all, s)
+		if c.Wide {
+			wide = append(wide, s)
+		}
+		if c.drives() {
+			driven = append(driven, s)
+		}
+	}
+	if r.violations, err = q.archive.ViolationsSince(ctx, all); err != nil {
+		return r, err
+	}
+	if r.visits, err = q.archive.VisitsSince(ctx, wide); err != nil {
+		return r, err
+	}
+	r.segments, err = q.archive.SegmentsSince(ctx, driven)
+	return r, err
+}
+
+// drives reports whether what was driven in the vehicle is corrected too.
+func (c *review) drives() bool { return c.Wide && !c.Linked }
+
+// compare finds what is to be corrected of a vehicle. changed is since when the rules and places are those of snap, Unix ms.
+func (c *review) compare(snap *detect.Snapshot, before record, changed int64) {
+	narrow := func(v detect.Violation) bool { return !slices.Contains(narrowKinds, v.Kind) }
+	for _, o := range before.violations[c.vehicle] {
+		if o.Shadow == "" && (c.Wide || !narrow(o.Violation)) {
+			c.recorded = append(c.recorded, o.Violation)
+		}
+	}
+	violations := c.violations
+	if !c.Wide {
+		violations = slices.DeleteFunc(violations, narrow)
+	}
+	// What the live engine would find is asked for only where that decides.
+	live := sync.OnceValues(func() ([]detect.Violation, []detect.Visit) {
+		slices.SortStableFunc(c.archived, func(a, b store.ArchivedEvent) int {
+			return cmp.Or(cmp.Compare(a.Place.Offset, b.Place.Offset), cmp.Compare(a.Event.Received, b.Event.Received)) // a message holds many events
+		})
+		lived, visits := detect.Relive(snap, store.EventsOf(c.archived), c.Clock, c.vehicle)
+		if !c.Wide {
+			lived = slices.DeleteFunc(lived, narrow)
+		}
+		return lived, visits
+	})
+	version := worker.CorrectionVersion(c.Offset)
+	ever := detect.Correction{Version: version, Since: c.since}
+	since := ever
+	since.Changed = changed
+	rest := c.recorded
+	if c.Papers { // they are what has changed: about their kinds they are right from ever
+		onPapers := func(v detect.Violation) bool { return slices.Contains(detect.PaperKinds, v.Kind) }
+		others := func(v detect.Violation) bool { return !onPapers(v) }
+		c.corrections, _ = detect.Correct(only(c.recorded, onPapers), only(violations, onPapers), nil, ever)
+		rest, violations = only(c.recorded, others), only(violations, others)
+	}
+	if c.late {
+		more, left := detect.Correct(rest, violations, nil, ever)
+		if slices.ContainsFunc(more, func(v detect.Violation) bool { return int64(v.Start) < changed }) {
+			lived, _ := live()
+			more, left = detect.Correct(rest, violations, lived, since)
+		}
+		c.corrections, c.left = append(c.corrections, more...), left
+	}
+	if c.Wide {
+		var old []detect.Visit
+		for _, o := range before.visits[c.vehicle] {
+			old = append(old, o.Visit)
+		}
+		stays, left := detect.CorrectVisits(old, c.visits, nil, ever)
+		// Where papers have changed they are right from ever: visits name their filing.
+		if !c.Papers && slices.ContainsFunc(stays, func(v detect.Visit) bool { return int64(v.Entered) < changed }) {
+			_, lived := live()
+			stays, left = detect.CorrectVisits(old, c.visits, lived, since)
+		}
+		c.stays, c.left = stays, c.left+left
+	}
+	if c.drives() {
+		old := before.segments[c.vehicle]
+		if events := c.all(); len(old) > 0 || slices.ContainsFunc(events, putIn) {
+			c.driven = detect.CorrectSegments(old, detect.RejudgeSegments(snap, events, c.vehicle), ever)
+		}
+	}
+}
+
+// putIn reports whether an event is a card that was put in.
+func putIn(e ingest.Event) bool {
+	return e.Kind == ingest.KindDriverCard && e.Driver.On && e.Driver.License != ""
 }
 
 // inForceSince returns since when, as far as this process knows, the rules and the reference data are those of a snapshot, Unix ms.
@@ -171,159 +226,32 @@ func only(list []detect.Violation, meant func(detect.Violation) bool) (out []det
 	return out
 }
 
-// history reads what the vehicle reported. since is from when on violations can be corrected by it.
-func (q *queue) history(ctx context.Context, r *request) (events []store.ArchivedEvent, since int64, err error) {
-	f := store.HistoryFilter{Vehicle: r.vehicle, To: r.Clock + hour, Before: store.Place{Partition: q.partition, Offset: r.Offset}, MaxPositions: q.cfg.MaxPositions}
-	back, settle := narrowContext, narrowSince
-	if r.Wide {
-		back, settle = q.cfg.Context.Milliseconds(), settled.Milliseconds()
-	}
-	read := func() error {
-		for {
-			f.From = r.From - back
-			events, err = q.archive.History(ctx, f)
-			if !errors.Is(err, store.ErrTooMany) {
-				return err
-			}
-			if back < hour/4 {
-				return fmt.Errorf("more than %d events since %s: raise recheck.max_positions", q.cfg.MaxPositions, detect.Time(f.From).Std().Format(time.RFC3339))
-			}
-			q.metrics.shortened.Inc()
-			back, settle = back/2, settle/2
-		}
-	}
-	if err := read(); err != nil {
-		return nil, 0, err
-	}
-	if r.Wide && back == q.cfg.Context.Milliseconds() && len(licenses(store.EventsOf(events))) > 0 && q.cfg.SumsContext > q.cfg.Context {
-		back = q.cfg.SumsContext.Milliseconds()
-		if err := read(); err != nil {
-			return nil, 0, err
-		}
-	}
-	return events, r.From - settle, nil
-}
-
-// licenses lists the cards that were put in.
-func licenses(events []ingest.Event) (out []string) {
-	for i := range events {
-		if d := events[i].Driver; events[i].Kind == ingest.KindDriverCard && d.On && d.License != "" && !slices.Contains(out, d.License) {
-			out = append(out, d.License)
-		}
-	}
-	return out
-}
-
-// driversVehicles returns the other vehicles of the vehicle's drivers, and what these reported.
-func (q *queue) driversVehicles(ctx context.Context, r *request, events []ingest.Event) (list []ingest.Vehicle, theirs []ingest.Event, err error) {
-	cards := licenses(events)
-	if !r.Wide || len(cards) == 0 || q.cfg.MaxOthers == 0 {
-		return nil, nil, nil
-	}
-	from := r.From - q.cfg.SumsContext.Milliseconds()
-	if list, err = q.archive.CardVehicles(ctx, cards, from, r.Clock); err != nil {
-		return nil, nil, err
-	}
-	list = slices.DeleteFunc(list, func(v ingest.Vehicle) bool { return v == r.vehicle })
-	list = list[:min(len(list), q.cfg.MaxOthers)]
-	if len(list) == 0 {
-		return nil, nil, nil
-	}
-	err = q.archive.Events(ctx, store.EventsFilter{Vehicles: list, From: from, To: r.Clock + hour, Lead: 24 * hour, MaxPositions: q.cfg.MaxPositions}, gather(&theirs))
-	return list, theirs, err
-}
-
-// gather appends events of vehicles to a list. Those of nobody are in the history already.
-func gather(out *[]ingest.Event) func(e *ingest.Event) error {
-	return func(e *ingest.Event) error {
-		if !e.Unread() {
-			*out = append(*out, *e)
-		}
-		return nil
-	}
-}
-
-// company reads what others reported whose presence decides on what was found: a jam, a station that is at fault.
-func (q *queue) company(ctx context.Context, found []detect.Violation, since int64, r *request) (out []ingest.Event, err error) {
-	if q.cfg.MaxOthers == 0 {
-		return nil, nil
-	}
-	seen := map[ingest.Vehicle]bool{r.vehicle: true}
-	add := func(list []ingest.Vehicle, from, to int64) error {
-		list = slices.DeleteFunc(list, func(v ingest.Vehicle) bool { return seen[v] })
-		if len(list) == 0 {
-			return nil
-		}
-		list = list[:min(len(list), q.cfg.MaxOthers)]
-		for _, v := range list {
-			seen[v] = true
-		}
-		return q.archive.Events(ctx, store.EventsFilter{Vehicles: list, From: from, To: to, MaxPositions: q.cfg.MaxPositions}, gather(&out))
-	}
-	for i := range found {
-		v := &found[i]
-		if int64(v.Start) < since {
+// askDrivers asks for the other vehicles of the drivers, whose driving time has changed too. These ask for no further ones.
+func (q *queue) askDrivers(ctx context.Context, list []*review) error {
+	var messages []bus.KeyedMessage
+	for _, c := range list {
+		if c.Linked {
 			continue
 		}
-		switch {
-		case v.Kind == detect.KindFenceStop && v.StartLat != nil && v.StartLon != nil:
-			end := r.Clock
-			if v.End != nil {
-				end = int64(*v.End)
-			}
-			from, to := int64(v.Start)-crowdLead, end
-			radius := q.snapshots.Current().Settings.FenceStop.CrowdRadius
-			near, _, err := q.archive.VehiclesIn(ctx, []store.Box{around(*v.StartLat, *v.StartLon, 2*radius)}, from, to, q.cfg.MaxOthers)
+		for _, v := range c.drivers {
+			ask := worker.Recheck{Plate: v.Plate(), Color: v.Color, From: c.From, To: c.To, Wide: true, Linked: true, Why: "driver"}
+			m, err := ask.Message(q.partitions)
 			if err != nil {
-				return nil, err
+				return err
 			}
-			var list []ingest.Vehicle
-			for _, p := range near {
-				list = append(list, p.Vehicle)
-			}
-			if err := add(list, from, to); err != nil {
-				return nil, err
-			}
-		case v.Kind == detect.KindPositionConflict && v.Station != nil:
-			list, err := q.archive.WeighedVehicles(ctx, *v.Station, int64(v.Start)-stationWindow, int64(v.Start)+stationWindow)
-			if err != nil {
-				return nil, err
-			}
-			if err := add(list, int64(v.Start)-stationWindow-fixWindow, int64(v.Start)+stationWindow+fixWindow); err != nil {
-				return nil, err
-			}
+			messages = append(messages, m)
 		}
 	}
-	return out, nil
-}
-
-// around is a box that holds a circle, in m.
-func around(lat, lon, radius float64) store.Box {
-	at := geo.Point{Lat: int32(lat * 1e6), Lon: int32(lon * 1e6)}
-	dLat := int32(radius / 0.11) // a degree has at least 110.5 km from south to north
-	dLon := 2 * dLat             // and more than half as much from west to east as far north as the country goes
-	return store.Box{MinLat: at.Lat - dLat, MaxLat: at.Lat + dLat, MinLon: at.Lon - dLon, MaxLon: at.Lon + dLon}
-}
-
-// askOthers asks for the other vehicles of the drivers, whose driving time has changed too. These ask for no further ones.
-func (q *queue) askOthers(ctx context.Context, r *request, others []ingest.Vehicle) error {
-	if r.Linked || len(others) == 0 {
+	if len(messages) == 0 {
 		return nil
-	}
-	var messages []bus.KeyedMessage
-	for _, v := range others {
-		ask := worker.Recheck{Plate: v.Plate(), Color: v.Color, From: r.From, To: r.To, Wide: true, Linked: true, Why: "driver"}
-		m, err := ask.Message(q.partitions)
-		if err != nil {
-			return err
-		}
-		messages = append(messages, m)
 	}
 	return q.log.WriteKeyed(ctx, worker.RechecksTopic, messages...)
 }
 
 // count tells metrics and, where something was corrected, the log of the process what came of it.
-func (q *queue) count(r *request, recorded, corrections []detect.Violation, visits []detect.Visit) {
+func (q *queue) count(c *review) {
+	recorded, corrections, visits := c.recorded, c.corrections, c.stays
+	q.metrics.left.Add(float64(c.left))
 	outcome := "right"
 	known := map[string]detect.State{}
 	for i := range recorded {
@@ -344,8 +272,8 @@ func (q *queue) count(r *request, recorded, corrections []detect.Violation, visi
 	q.metrics.corrections.WithLabelValues("visit").Add(float64(len(visits)))
 	if len(corrections)+len(visits) > 0 {
 		outcome = "corrected"
-		q.logger.Info("the record was corrected, because data came late", "vehicle", r.vehicle.String(), "from", detect.Time(r.From).Std().Format(time.RFC3339),
-			"to", detect.Time(r.To).Std().Format(time.RFC3339), "added", counts["added"], "amended", counts["amended"], "retracted", counts["retracted"], "visits", len(visits))
+		q.logger.Info("the record was corrected, because data came late", "vehicle", c.vehicle.String(), "from", detect.Time(c.From).Std().Format(time.RFC3339),
+			"to", detect.Time(c.To).Std().Format(time.RFC3339), "added", counts["added"], "amended", counts["amended"], "retracted", counts["retracted"], "visits", len(visits))
 	}
 	q.metrics.judged.WithLabelValues(outcome).Inc()
 }

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -18,7 +19,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"lushao/detect"
 	"lushao/detect/worker"
 	"lushao/ingest"
 	"lushao/internal/bus"
@@ -51,7 +51,13 @@ type Rechecker struct {
 	logger    *slog.Logger
 	metrics   *metrics
 	now       func() time.Time
+	workers   int
 
+	batching
+	longest struct { // since when vehicles wait, by partition
+		sync.Mutex
+		since map[int]time.Time
+	}
 	clock   atomic.Int64 // the greatest of the partitions' clocks that is known, Unix ms
 	inForce struct {
 		sync.Mutex
@@ -67,7 +73,25 @@ func New(cfg Config, log Log, archive Archive, snapshots worker.Snapshots, sinks
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	return &Rechecker{cfg: cfg, log: log, archive: archive, snapshots: snapshots, sinks: sinks, logger: logger, metrics: newMetrics(reg), now: time.Now}, nil
+	r := &Rechecker{cfg: cfg, log: log, archive: archive, snapshots: snapshots, sinks: sinks, logger: logger, now: time.Now, workers: cfg.Workers,
+		batching: batching{turn: make(chan struct{}, 1), size: min(firstBatch, cfg.Batch)}}
+	if r.workers == 0 {
+		r.workers = max(1, runtime.GOMAXPROCS(0)/2)
+	}
+	r.longest.since = map[int]time.Time{}
+	r.metrics = newMetrics(reg, r.oldest)
+	return r, nil
+}
+
+// oldest is how long the vehicle that has waited longest does so, s.
+func (r *Rechecker) oldest() float64 {
+	r.longest.Lock()
+	defer r.longest.Unlock()
+	var longest time.Duration
+	for _, since := range r.longest.since {
+		longest = max(longest, r.now().Sub(since))
+	}
+	return longest.Seconds()
 }
 
 // Run works until ctx ends. What was asked for and not done is asked for again by the log.
@@ -112,6 +136,9 @@ func (r *Rechecker) Run(ctx context.Context) (err error) {
 			}
 		}
 		r.metrics.waiting.Set(0)
+		r.longest.Lock()
+		clear(r.longest.since)
+		r.longest.Unlock()
 		return failed
 	})
 }
@@ -129,6 +156,7 @@ type request struct {
 	vehicle      ingest.Vehicle
 	late         bool      // something else came late than papers in files
 	offset       int64     // of the oldest message that asked for it
+	archived     int64     // the archive is known to have as much as was asked for up to this Offset, and the record what was found in it
 	asked, again time.Time // when it was asked for first and last; or when it is tried again
 	fails        int
 }
@@ -174,12 +202,24 @@ func (q *queue) take(ctx context.Context, batch []bus.Message) error {
 			q.waiting[v] = &request{Recheck: r, vehicle: v, late: !r.Papers, offset: m.Offset, asked: now, again: now.Add(q.cfg.Quiet)}
 			q.order = append(q.order, v)
 			q.metrics.waiting.Inc()
+			q.tellOldest()
 			continue
 		}
 		old.merge(&r)
 		old.again = min2(now.Add(q.cfg.Quiet), old.asked.Add(q.cfg.Longest))
 	}
 	return q.work(ctx)
+}
+
+// tellOldest keeps since when the first of the vehicles waits.
+func (q *queue) tellOldest() {
+	q.longest.Lock()
+	defer q.longest.Unlock()
+	if len(q.order) == 0 {
+		delete(q.longest.since, q.partition)
+		return
+	}
+	q.longest.since[q.partition] = q.waiting[q.order[0]].asked
 }
 
 func (q *queue) bad(m *bus.Message, err error) {
@@ -206,9 +246,12 @@ func (r *request) merge(o *worker.Recheck) {
 	}
 }
 
-// work judges those whose time has come and whose events have reached the archive, and commits what is done.
+// pass is how long work may go on before the topic is read again, so that vehicles that are asked for again meanwhile count once.
+const pass = 10 * time.Second
+
+// work judges those whose time has come and whose events have reached the archive, batch by batch, and commits what is done.
 func (q *queue) work(ctx context.Context) error {
-	if len(q.waiting) > 0 {
+	for end := q.now().Add(pass); len(q.waiting) > 0; {
 		due, err := q.due(ctx)
 		if err != nil {
 			if ctx.Err() != nil {
@@ -217,40 +260,54 @@ func (q *queue) work(ctx context.Context) error {
 			q.logger.Warn("what has reached the archive is not known; trying again", "partition", q.partition, "err", err)
 			return nil
 		}
-		q.judgeAll(ctx, due)
+		if len(due) == 0 {
+			break
+		}
+		ok := q.judgeSome(ctx, due)
 		if ctx.Err() != nil {
 			return nil
+		}
+		if err := q.commitDone(ctx); err != nil {
+			return err
+		}
+		if !ok || q.now().After(end) {
+			break
 		}
 	}
 	return q.commitDone(ctx)
 }
 
-// due returns the requests that can be worked on now.
+// due returns the requests that can be worked on now, the oldest first. Of those that were found to be, all are worked on before others are
+// looked at.
 func (q *queue) due(ctx context.Context) (out []*request, err error) {
 	now := q.now()
+	var unknown []*request
 	for _, v := range q.order {
 		r := q.waiting[v]
 		if r.Offset == 0 && q.place.Offset > 0 {
 			r.Offset, r.Clock = q.place.Offset, q.place.Clock
 		}
-		if !r.again.After(now) && r.Offset > 0 {
+		switch {
+		case r.again.After(now) || r.Offset == 0:
+		case r.archived >= r.Offset:
 			out = append(out, r)
+		default:
+			unknown = append(unknown, r)
 		}
 	}
-	if len(out) == 0 {
-		return nil, nil
+	if len(out) > 0 || len(unknown) == 0 {
+		return out, nil
 	}
 	archived, err := q.log.CommittedOffsets(ctx, q.sinks.Events, worker.EventsTopic)
 	if err != nil {
 		return nil, err
 	}
-	kept := out[:0]
-	for _, r := range out {
+	for _, r := range unknown {
 		if archived[q.partition] >= r.Offset {
-			kept = append(kept, r)
+			out = append(out, r)
 		}
 	}
-	if len(kept) == 0 {
+	if len(out) == 0 {
 		return nil, nil
 	}
 	// The engine wrote its records before it asked: when they have all reached the store, none that is to be corrected is missing.
@@ -263,7 +320,10 @@ func (q *queue) due(ctx context.Context) (out []*request, err error) {
 			return nil, err
 		}
 	}
-	return kept, nil
+	for _, r := range out {
+		r.archived = r.Offset
+	}
+	return out, nil
 }
 
 // reached waits until a group has committed as far as is said.
@@ -290,58 +350,6 @@ func (q *queue) reached(ctx context.Context, topic, group string, end map[int]in
 	}
 }
 
-// judgeAll judges requests side by side. One that fails waits longer each time.
-func (q *queue) judgeAll(ctx context.Context, due []*request) {
-	if len(due) == 0 {
-		return
-	}
-	next := make(chan *request)
-	failed := make([]error, len(due))
-	number := map[*request]int{}
-	for i, r := range due {
-		number[r] = i
-	}
-	var workers sync.WaitGroup
-	for range min(q.cfg.Workers, len(due)) {
-		workers.Go(func() {
-			for r := range next {
-				begun := q.now()
-				bounded, cancel := context.WithTimeout(ctx, q.cfg.Timeout)
-				failed[number[r]] = q.judge(bounded, r)
-				cancel()
-				q.metrics.seconds.Observe(q.now().Sub(begun).Seconds())
-			}
-		})
-	}
-	for _, r := range due {
-		next <- r
-	}
-	close(next)
-	workers.Wait()
-	now := q.now()
-	for i, r := range due {
-		if err := failed[i]; err != nil {
-			if ctx.Err() != nil {
-				return
-			}
-			r.fails++
-			r.again = now.Add(min(time.Second<<min(r.fails, 9), 5*time.Minute))
-			q.metrics.judged.WithLabelValues("failed").Inc()
-			q.logger.Warn("a vehicle could not be judged again; trying again", "plate", r.vehicle.String(), "fails", r.fails, "at", r.again.Format(time.RFC3339), "err", err)
-			continue
-		}
-		delete(q.waiting, r.vehicle)
-		q.metrics.waiting.Dec()
-	}
-	kept := q.order[:0]
-	for _, v := range q.order {
-		if q.waiting[v] != nil {
-			kept = append(kept, v)
-		}
-	}
-	q.order = kept
-}
-
 // commitDone commits all before the oldest message that is not worked off.
 func (q *queue) commitDone(ctx context.Context) error {
 	to := q.next
@@ -364,14 +372,18 @@ func (q *queue) commitDone(ctx context.Context) error {
 var errNoSnapshot = errors.New("no reference data in force")
 
 // write hands corrections to the log.
-func (q *queue) write(ctx context.Context, violations []detect.Violation, visits []detect.Visit, driven []detect.DrivingSegment) error {
-	if err := writeRecords(ctx, q.Rechecker, worker.ViolationsTopic, violations, worker.ViolationMessage); err != nil {
+func (q *queue) write(ctx context.Context, list []*review) error {
+	var all correction
+	for _, c := range list {
+		all.corrections, all.stays, all.driven = append(all.corrections, c.corrections...), append(all.stays, c.stays...), append(all.driven, c.driven...)
+	}
+	if err := writeRecords(ctx, q.Rechecker, worker.ViolationsTopic, all.corrections, worker.ViolationMessage); err != nil {
 		return err
 	}
-	if err := writeRecords(ctx, q.Rechecker, worker.VisitsTopic, visits, worker.VisitMessage); err != nil {
+	if err := writeRecords(ctx, q.Rechecker, worker.VisitsTopic, all.stays, worker.VisitMessage); err != nil {
 		return err
 	}
-	return writeRecords(ctx, q.Rechecker, worker.DrivingTopic, driven, worker.DrivingMessage)
+	return writeRecords(ctx, q.Rechecker, worker.DrivingTopic, all.driven, worker.DrivingMessage)
 }
 
 func writeRecords[T any](ctx context.Context, r *Rechecker, topic string, records []T, message func(*T, int) (bus.KeyedMessage, error)) error {

@@ -65,93 +65,147 @@ func (l *fakeLog) WriteKeyed(_ context.Context, topic string, messages ...bus.Ke
 
 // fakeArchive has the events of some vehicles and the record.
 type fakeArchive struct {
-	events  []ingest.Event
-	record  map[string]detect.Violation
-	asked   []store.HistoryFilter
-	err     error
-	tooMany int64 // a history that begins before this is too long
+	events     []ingest.Event
+	record     map[string]detect.Violation
+	asked      []store.HistoryFilter
+	err        error
+	tooMany    int64          // a history that begins before this is too long
+	damaged    ingest.Vehicle // can't be read
+	room       int            // vehicles that fit into a batch; 0: all
+	batches    []int          // how many were asked for
+	hangs      bool           // until the time is up
+	others     []int          // of other vehicles
+	mostOthers int            // that fit; 0: all
 
 	segments []detect.DrivingSegment
 	totals   []store.DriverTotal
 	since    []int64 // of the calls of DriverTotals
 }
 
-func (a *fakeArchive) History(_ context.Context, f store.HistoryFilter) (out []store.ArchivedEvent, err error) {
-	a.asked = append(a.asked, f)
-	if a.err != nil {
-		return nil, a.err
-	}
-	if f.From < a.tooMany {
-		return nil, store.ErrTooMany
-	}
-	for _, e := range a.events {
-		if e.Vehicle == f.Vehicle && e.Time >= f.From && e.Time <= f.To {
-			out = append(out, store.ArchivedEvent{Event: e, Place: store.Place{Offset: e.Received}})
-		}
-	}
-	return out, nil
-}
-
-func (a *fakeArchive) Events(_ context.Context, f store.EventsFilter, fn func(e *ingest.Event) error) error {
-	for _, e := range a.events {
-		if slices.Contains(f.Vehicles, e.Vehicle) && e.Time >= f.From && e.Time <= f.To {
-			if err := fn(&e); err != nil {
-				return err
+func (a *fakeArchive) Licenses(_ context.Context, list []store.Span) ([][]string, error) {
+	out := make([][]string, len(list))
+	for i, s := range list {
+		for _, e := range a.events {
+			if e.Vehicle == s.Vehicle && e.Kind == ingest.KindDriverCard && e.Driver.On && e.Driver.License != "" && e.Time >= s.From && e.Time <= s.To {
+				out[i] = append(out[i], e.Driver.License)
 			}
 		}
 	}
-	return nil
+	return out, nil
 }
 
-func (a *fakeArchive) VehicleViolations(_ context.Context, v ingest.Vehicle, since int64) (out []store.Record, err error) {
-	for _, o := range a.record {
-		if o.Plate == v.Plate() && int64(o.Start) >= since {
-			out = append(out, store.Record{Violation: o})
+// Histories has room for some of the vehicles, in order of their plates.
+func (a *fakeArchive) Histories(ctx context.Context, of []store.HistoryFilter, _ int) ([][]store.ArchivedEvent, error) {
+	a.batches = append(a.batches, len(of))
+	if a.hangs {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	out := make([][]store.ArchivedEvent, len(of))
+	order := make([]int, len(of))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(i, j int) int { return of[i].Vehicle.Compare(&of[j].Vehicle) })
+	for n, i := range order {
+		f := of[i]
+		a.asked = append(a.asked, f)
+		if a.err != nil {
+			return nil, a.err
+		}
+		if f.Vehicle == a.damaged {
+			return nil, errors.New("damaged")
+		}
+		if f.From < a.tooMany {
+			return nil, store.ErrTooMany
+		}
+		if a.room > 0 && n >= a.room {
+			continue
+		}
+		out[i] = []store.ArchivedEvent{}
+		for _, e := range a.events {
+			if e.Vehicle == f.Vehicle && e.Time >= f.From && e.Time <= f.To {
+				out[i] = append(out[i], store.ArchivedEvent{Event: e, Place: store.Place{Offset: e.Received}})
+			}
 		}
 	}
 	return out, nil
 }
 
-func (a *fakeArchive) VehicleVisits(context.Context, ingest.Vehicle, int64) ([]store.VisitRecord, error) {
+func (a *fakeArchive) EventsOfEach(_ context.Context, list []store.Span, lead int64, most int) (map[ingest.Vehicle][]store.ArchivedEvent, error) {
+	out := map[ingest.Vehicle][]store.ArchivedEvent{}
+	a.others = append(a.others, len(list))
+	if a.others[len(a.others)-1] > a.mostOthers && a.mostOthers > 0 {
+		return nil, store.ErrTooMany
+	}
+	for _, s := range list {
+		for _, e := range a.events {
+			from := s.From
+			if e.Kind != ingest.KindPosition {
+				from -= lead
+			}
+			if e.Vehicle == s.Vehicle && e.Time >= from && e.Time <= s.To {
+				out[s.Vehicle] = append(out[s.Vehicle], store.ArchivedEvent{Event: e, Place: store.Place{Offset: e.Received}})
+			}
+		}
+	}
+	return out, nil
+}
+
+func (a *fakeArchive) ViolationsSince(_ context.Context, list []store.Since) (map[ingest.Vehicle][]store.Record, error) {
+	out := map[ingest.Vehicle][]store.Record{}
+	for _, s := range list {
+		for _, o := range a.record {
+			if o.Plate == s.Vehicle.Plate() && int64(o.Start) >= s.From {
+				out[s.Vehicle] = append(out[s.Vehicle], store.Record{Violation: o})
+			}
+		}
+	}
+	return out, nil
+}
+
+func (a *fakeArchive) VisitsSince(context.Context, []store.Since) (map[ingest.Vehicle][]store.VisitRecord, error) {
 	return nil, nil
 }
 
-func (a *fakeArchive) CardVehicles(_ context.Context, cards []string, from, to int64) (out []ingest.Vehicle, err error) {
+func (a *fakeArchive) CardUses(_ context.Context, cards []string, from, to int64) (out []store.CardUse, err error) {
 	for _, e := range a.events {
-		if e.Kind == ingest.KindDriverCard && slices.Contains(cards, e.Driver.License) && !slices.Contains(out, e.Vehicle) {
-			out = append(out, e.Vehicle)
+		if e.Kind == ingest.KindDriverCard && slices.Contains(cards, e.Driver.License) && e.Time >= from && e.Time <= to {
+			out = append(out, store.CardUse{License: e.Driver.License, Vehicle: e.Vehicle, At: e.Time})
 		}
 	}
 	return out, nil
 }
 
-func (a *fakeArchive) WeighedVehicles(_ context.Context, station string, from, to int64) (out []ingest.Vehicle, err error) {
+func (a *fakeArchive) WeighedAt(_ context.Context, stations []string, from, to int64) (out []store.Weighed, err error) {
 	for _, e := range a.events {
-		if e.Kind == ingest.KindWeighing && e.Weighing.Station == station && !slices.Contains(out, e.Vehicle) {
-			out = append(out, e.Vehicle)
+		if e.Kind == ingest.KindWeighing && slices.Contains(stations, e.Weighing.Station) && e.Time >= from && e.Time <= to {
+			out = append(out, store.Weighed{Station: e.Weighing.Station, Vehicle: e.Vehicle, At: e.Time})
 		}
 	}
 	return out, nil
 }
 
-func (a *fakeArchive) VehiclesIn(_ context.Context, boxes []store.Box, from, to int64, limit int) (out []store.Presence, all uint64, err error) {
-	seen := map[ingest.Vehicle]bool{}
-	for _, e := range a.events {
-		p := &e.Position
-		for _, b := range boxes {
-			if e.Kind == ingest.KindPosition && !seen[e.Vehicle] && e.Time >= from && e.Time <= to && p.Lat >= b.MinLat && p.Lat <= b.MaxLat && p.Lon >= b.MinLon && p.Lon <= b.MaxLon {
-				seen[e.Vehicle] = true
-				out = append(out, store.Presence{Vehicle: e.Vehicle})
+func (a *fakeArchive) VehiclesAt(_ context.Context, scenes []store.Scene, _ int) ([][]ingest.Vehicle, error) {
+	out := make([][]ingest.Vehicle, len(scenes))
+	for i, b := range scenes {
+		for _, e := range a.events {
+			p := &e.Position
+			if e.Kind == ingest.KindPosition && !slices.Contains(out[i], e.Vehicle) && e.Time >= b.From && e.Time <= b.To && p.Lat >= b.MinLat && p.Lat <= b.MaxLat && p.Lon >= b.MinLon && p.Lon <= b.MaxLon {
+				out[i] = append(out[i], e.Vehicle)
 			}
 		}
 	}
-	return out, uint64(len(out)), nil
+	return out, nil
 }
 
-func (a *fakeArchive) VehicleSegments(_ context.Context, v ingest.Vehicle, since int64) (out []detect.DrivingSegment, err error) {
-	for _, s := range a.segments {
-		if s.Plate == v.Plate() && s.Cell >= since {
-			out = append(out, s)
+func (a *fakeArchive) SegmentsSince(_ context.Context, list []store.Since) (map[ingest.Vehicle][]detect.DrivingSegment, error) {
+	out := map[ingest.Vehicle][]detect.DrivingSegment{}
+	for _, v := range list {
+		for _, s := range a.segments {
+			if s.Plate == v.Vehicle.Plate() && s.Cell >= v.From {
+				out[v.Vehicle] = append(out[v.Vehicle], s)
+			}
 		}
 	}
 	return out, nil
@@ -398,7 +452,7 @@ func TestFailuresAreTriedAgain(t *testing.T) {
 	if got := b.corrections(); len(got) != 1 {
 		t.Errorf("corrections %q", got)
 	}
-	if !slices.Equal(b.committed, []int64{2}) || testutil.ToFloat64(b.metrics.judged.WithLabelValues("failed")) != 1 {
+	if !slices.Equal(b.committed, []int64{1, 2}) || testutil.ToFloat64(b.metrics.judged.WithLabelValues("failed")) != 1 {
 		t.Errorf("committed %v", b.committed)
 	}
 	// The log refuses the corrections: nothing is committed.
@@ -408,12 +462,12 @@ func TestFailuresAreTriedAgain(t *testing.T) {
 	real := b.log
 	b.queue.log = &refusing{real}
 	b.after(3 * time.Second)
-	if !slices.Equal(b.committed, []int64{2}) {
+	if !slices.Equal(b.committed, []int64{1, 2}) {
 		t.Errorf("committed %v", b.committed)
 	}
 	b.queue.log = real
 	b.after(time.Minute)
-	if got := b.corrections(); len(got) != 1 || !slices.Equal(b.committed, []int64{2, 3}) {
+	if got := b.corrections(); len(got) != 1 || !slices.Equal(b.committed, []int64{1, 2, 3}) {
 		t.Errorf("corrections %q, committed %v", got, b.committed)
 	}
 }
@@ -576,7 +630,9 @@ func TestConfig(t *testing.T) {
 	for want, change := range map[string]func(*Config){
 		"recheck.group":           func(c *Config) { c.Group = "" },
 		"recheck.longest":         func(c *Config) { c.Longest = time.Second },
-		"recheck.workers":         func(c *Config) { c.Workers = 0 },
+		"recheck.workers":         func(c *Config) { c.Workers = -1 },
+		"recheck.share":           func(c *Config) { c.Share = 1.1 },
+		"recheck.batch":           func(c *Config) { c.Batch = 0 },
 		"recheck.timeout":         func(c *Config) { c.Timeout = 0 },
 		"recheck.context":         func(c *Config) { c.Context = time.Hour },
 		"recheck.sums_context":    func(c *Config) { c.SumsContext = 30 * time.Hour },

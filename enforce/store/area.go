@@ -70,6 +70,69 @@ FROM positions`+c.where()+" GROUP BY plate, color ORDER BY n DESC, plate, color 
 	return list, all, nil
 }
 
+// Scene is a box in a time, both ends inclusive, Unix ms.
+type Scene struct {
+	Box
+	From, To int64
+}
+
+// VehiclesAt is VehiclesIn for several scenes, at most limit vehicles of each, with one pass over the positions of their time.
+func (s *Store) VehiclesAt(ctx context.Context, scenes []Scene, limit int) ([][]ingest.Vehicle, error) {
+	if limit <= 0 {
+		return nil, fmt.Errorf("store: limit: %d; must be greater than 0", limit)
+	}
+	out := make([][]ingest.Vehicle, len(scenes))
+	if len(scenes) == 0 {
+		return out, nil
+	}
+	c := new(conditions)
+	all, from, to := scenes[0].Box, scenes[0].From, scenes[0].To
+	for i := range scenes {
+		x := &scenes[i]
+		all = Box{min(all.MinLat, x.MinLat), min(all.MinLon, x.MinLon), max(all.MaxLat, x.MaxLat), max(all.MaxLon, x.MaxLon)}
+		from, to = min(from, x.From), max(to, x.To)
+	}
+	c.time("time", ">=", from)
+	c.time("time", "<=", to)
+	c.text = append(c.text, plausible, "quality IN ('ok', '')", "lat BETWEEN "+c.param("Int32", all.MinLat)+" AND "+c.param("Int32", all.MaxLat),
+		"lon BETWEEN "+c.param("Int32", all.MinLon)+" AND "+c.param("Int32", all.MaxLon))
+	of := func(typ string, number func(x *Scene) int64) string {
+		list := make([]int64, len(scenes))
+		for i := range scenes {
+			list[i] = number(&scenes[i])
+		}
+		return c.param("Array("+typ+")", list)
+	}
+	// The scenes that a position is in, by their numbers from 1.
+	in := "arrayJoin(arrayFilter((i, t1, t2, a1, a2, o1, o2) -> toUnixTimestamp64Milli(time) BETWEEN t1 AND t2 AND lat BETWEEN a1 AND a2 AND lon BETWEEN o1 AND o2, range(1, " +
+		c.param("UInt64", uint64(len(scenes))+1) + "), " + of("Int64", func(x *Scene) int64 { return x.From }) + ", " + of("Int64", func(x *Scene) int64 { return x.To }) + ", " +
+		of("Int64", func(x *Scene) int64 { return int64(x.MinLat) }) + ", " + of("Int64", func(x *Scene) int64 { return int64(x.MaxLat) }) + ", " +
+		of("Int64", func(x *Scene) int64 { return int64(x.MinLon) }) + ", " + of("Int64", func(x *Scene) int64 { return int64(x.MaxLon) }) + "))"
+	rows, err := s.db.Query(ctx, "SELECT toUInt64(scene), plate, color FROM (SELECT "+in+" AS scene, plate, color, time, digest FROM positions"+c.where()+
+		") GROUP BY scene, plate, color ORDER BY scene, uniqExact(time, digest) DESC, plate, color LIMIT {n:UInt64} BY scene", append(c.params, clickhouse.Named("n", uint64(limit)))...)
+	if err != nil {
+		return nil, fmt.Errorf("store: look for vehicles in places: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var n uint64
+		var plate string
+		var color uint8
+		if err := rows.Scan(&n, &plate, &color); err != nil {
+			return nil, fmt.Errorf("store: look for vehicles in places: %w", err)
+		}
+		v, err := ingest.NewVehicle(plate, ingest.Color(color))
+		if err != nil {
+			return nil, err
+		}
+		out[n-1] = append(out[n-1], v)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("store: look for vehicles in places: %w", err)
+	}
+	return out, nil
+}
+
 // EventsFilter says which events of vehicles are asked for.
 type EventsFilter struct {
 	Vehicles []ingest.Vehicle

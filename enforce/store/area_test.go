@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"lushao/ingest"
@@ -67,6 +68,46 @@ func TestVehiclesIn(t *testing.T) {
 	}
 	if none, all, err := s.VehiclesIn(t.Context(), []Box{{9000, 9000, 9001, 9001}}, from, to, 3); err != nil || len(none) != 0 || all != 0 {
 		t.Errorf("%v %d %v", none, all, err)
+	}
+}
+
+// Each scene as if it were asked about alone.
+func TestVehiclesAt(t *testing.T) {
+	s := newStore(t)
+	r := rand.New(rand.NewPCG(7, 8))
+	var b PositionBlock
+	for i := range 3000 {
+		e := at(t, fmt.Sprintf("晋E%05d", r.IntN(40)), ingest.Color(1+r.IntN(2)), base+int64(i%100)*1000, int32(r.IntN(1000)-300), int32(r.IntN(1000)-300))
+		e.Position.Mileage = uint32(i) // no two are the same
+		if i%9 == 0 {
+			e.Received = e.Time - 3600_000
+		}
+		b.Add(&e, []string{"ok", "", "jump"}[i%3], Place{})
+	}
+	must(t, s.Insert(t.Context(), &b))
+	must(t, s.Insert(t.Context(), &b)) // delivered twice
+	scenes := []Scene{{Box{100, 100, 200, 300}, base, base + 50_000}, {Box{9000, 9000, 9001, 9001}, base, base + 100_000}, {Box{150, 150, 350, 350}, base + 40_000, base + 90_000},
+		{Box{100, 100, 200, 300}, base + 70_000, base + 80_000}}
+	for _, limit := range []int{5, 1000} {
+		got, err := s.VehiclesAt(t.Context(), scenes, limit)
+		must(t, err)
+		for i, x := range scenes {
+			alone, _, err := s.VehiclesIn(t.Context(), []Box{x.Box}, x.From, x.To, limit)
+			must(t, err)
+			var want []ingest.Vehicle
+			for _, p := range alone {
+				want = append(want, p.Vehicle)
+			}
+			if !slices.Equal(got[i], want) || (len(want) == 0) != (i == 1) {
+				t.Errorf("scene %d: %v, alone %v", i, got[i], want)
+			}
+		}
+	}
+	if none, err := s.VehiclesAt(t.Context(), nil, 1); err != nil || len(none) > 0 {
+		t.Errorf("%v %v", none, err)
+	}
+	if _, err := s.VehiclesAt(t.Context(), scenes, 0); err == nil {
+		t.Error("no limit")
 	}
 }
 

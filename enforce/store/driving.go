@@ -84,11 +84,15 @@ func (b *DrivingBlock) columns() []any {
 	return []any{b.license, b.name, b.cell, b.plate, b.color, b.class, b.start, b.end, b.driven, b.version, b.written, b.partition, b.offset}
 }
 
-// VehicleSegments returns what was driven in a vehicle in ten minutes that began at a time, Unix ms, or later.
-func (s *Store) VehicleSegments(ctx context.Context, v ingest.Vehicle, since int64) (out []detect.DrivingSegment, err error) {
+// SegmentsSince returns what was driven in vehicles, of which none is in the list twice, in ten minutes that began at the time of each or
+// later.
+func (s *Store) SegmentsSince(ctx context.Context, list []Since) (map[ingest.Vehicle][]detect.DrivingSegment, error) {
+	out := make(map[ingest.Vehicle][]detect.DrivingSegment, len(list))
+	if len(list) == 0 {
+		return out, nil
+	}
 	c := new(conditions)
-	c.vehicle(v)
-	c.time("cell", ">=", since)
+	c.spans("cell", sinceSpans(list), 0)
 	rows, err := s.db.Query(ctx, "SELECT license, name, plate, color, class, toUnixTimestamp64Milli(cell), toUnixTimestamp64Milli(start), toUnixTimestamp64Milli(`end`), toInt64(driven_ms), version FROM driving_segments FINAL"+
 		c.where()+" ORDER BY cell, license, name", c.params...)
 	if err != nil {
@@ -102,7 +106,11 @@ func (s *Store) VehicleSegments(ctx context.Context, v ingest.Vehicle, since int
 			return nil, fmt.Errorf("store: read driving segments: %w", err)
 		}
 		d.Color = ingest.Color(color)
-		out = append(out, d)
+		v, err := ingest.NewVehicle(d.Plate, d.Color)
+		if err != nil {
+			return nil, fmt.Errorf("store: read driving segments: %w", err)
+		}
+		out[v] = append(out[v], d)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("store: read driving segments: %w", err)

@@ -151,12 +151,14 @@ func TestDrivingBlock(t *testing.T) {
 	}
 	must(t, b.Add(segmentJSON(t, good), base, Place{}))
 	must(t, s.Insert(t.Context(), &b))
-	got, err := s.VehicleSegments(t.Context(), vehicle(t, "晋E00001", ingest.Color(2)), good.Cell)
-	must(t, err)
-	if !slices.Equal(got, []detect.DrivingSegment{good}) {
-		t.Errorf("%+v", got)
-	}
-	if none, err := s.VehicleSegments(t.Context(), vehicle(t, "晋E00001", ingest.Color(2)), good.Cell+1); err != nil || len(none) > 0 {
-		t.Errorf("%+v %v", none, err)
+	v, w := vehicle(t, "晋E00001", ingest.Color(2)), vehicle(t, "晋E00002", ingest.Color(2))
+	for from, want := range map[int64]int{good.Cell: 1, good.Cell + 1: 0} {
+		for _, list := range [][]Since{{{v, from}}, {{w, from}, {v, from}}} {
+			got, err := s.SegmentsSince(t.Context(), list)
+			must(t, err)
+			if len(got) != want || want == 1 && !slices.Equal(got[v], []detect.DrivingSegment{good}) {
+				t.Errorf("%+v", got)
+			}
+		}
 	}
 }

@@ -58,5 +58,8 @@ func (c *conditions) where() string {
 	if len(c.text) == 0 {
 		return ""
 	}
-	return " WHERE " + strings.Join(c.text, " AND ")
+	return " WHERE" + c.and()
 }
+
+// and is all conditions, without a word before.
+func (c *conditions) and() string { return " " + strings.Join(c.text, " AND ") }

@@ -94,11 +94,11 @@ func (s *Store) eachPosition(ctx context.Context, fn func(p TrackPosition, diges
 		return fmt.Errorf("store: read positions: %w", err)
 	}
 	defer rows.Close()
+	row := newPositionRow()
 	for rows.Next() {
-		var p TrackPosition
-		digest, err := scanPosition(rows, &p)
+		err := row.scan(rows)
 		if err == nil {
-			err = fn(p, digest)
+			err = fn(row.position, row.digest)
 		}
 		if err != nil {
 			return fmt.Errorf("store: read positions: %w", err)
@@ -110,28 +110,44 @@ func (s *Store) eachPosition(ctx context.Context, fn func(p TrackPosition, diges
 	return nil
 }
 
-func scanPosition(rows driver.Rows, t *TrackPosition) (digest uint64, err error) {
-	var plate, extras, source string
-	var color, flags uint8
-	var partition uint32
-	var offset uint64
-	e := &t.Event
+// positionRow is where rows of positionSelect go, one after another.
+type positionRow struct {
+	position TrackPosition
+	digest   uint64
+
+	plate, extras, source string
+	color, flags          uint8
+	partition             uint32
+	offset                uint64
+	columns               []any
+}
+
+func newPositionRow() *positionRow {
+	r := new(positionRow)
+	e := &r.position.Event
 	p := &e.Position
-	err = rows.Scan(&plate, &color, &e.Time, &digest, &e.Received, &p.Lat, &p.Lon, &p.Speed, &p.RecorderSpeed, &p.Course, &p.Altitude,
-		&p.Mileage, &p.Fuel, &p.Satellites, &p.RSSI, &p.Located, &p.ACC, &p.Alarm, &p.Status, &p.VideoAlarm, &extras, &flags, &source,
-		&t.Quality, &partition, &offset)
-	if err != nil {
-		return 0, err
+	r.columns = []any{&r.plate, &r.color, &e.Time, &r.digest, &e.Received, &p.Lat, &p.Lon, &p.Speed, &p.RecorderSpeed, &p.Course, &p.Altitude,
+		&p.Mileage, &p.Fuel, &p.Satellites, &p.RSSI, &p.Located, &p.ACC, &p.Alarm, &p.Status, &p.VideoAlarm, &r.extras, &r.flags, &r.source,
+		&r.position.Quality, &r.partition, &r.offset}
+	return r
+}
+
+func (r *positionRow) scan(rows driver.Rows) (err error) {
+	if err := rows.Scan(r.columns...); err != nil {
+		return err
 	}
-	if e.Vehicle, err = ingest.NewVehicle(plate, ingest.Color(color)); err != nil {
-		return 0, err
+	e := &r.position.Event
+	if v := &e.Vehicle; v.IsZero() || v.Color != ingest.Color(r.color) || v.Plate() != r.plate {
+		if *v, err = ingest.NewVehicle(r.plate, ingest.Color(r.color)); err != nil {
+			return err
+		}
 	}
-	e.Kind, e.Flags, e.Source = ingest.KindPosition, ingest.Flags(flags), sourceOf(source)
-	if extras != "" {
-		p.Extras = []byte(extras)
+	e.Kind, e.Flags, e.Source, e.Position.Extras = ingest.KindPosition, ingest.Flags(r.flags), sourceOf(r.source), nil
+	if r.extras != "" {
+		e.Position.Extras = []byte(r.extras)
 	}
-	t.Place = Place{int(partition), int64(offset)}
-	return digest, nil
+	r.position.Place = Place{int(r.partition), int64(r.offset)}
+	return nil
 }
 
 // sourceOf is the reverse of Source.String, also for sources that this binary does not know.

@@ -30,6 +30,9 @@ const recentViolations = 20
 // plausible leaves out what a wrong clock reported: the first test of the quality gate, time ≤ received + 5 min.
 const plausible = "time <= received + INTERVAL 5 MINUTE"
 
+// clockSlack is that, in ms.
+const clockSlack = 300_000
+
 // Colors returns the vehicles of a plate, by colour: with another colour it is another vehicle. Empty: it was never seen.
 func (s *Store) Colors(ctx context.Context, plate string) ([]Seen, error) {
 	rows, err := s.db.Query(ctx, `SELECT color, toUnixTimestamp64Milli(min(first)), toUnixTimestamp64Milli(max(last)) FROM (
