@@ -11,7 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sync/atomic"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -56,45 +56,31 @@ func TestKilledTenTimes(t *testing.T) {
 
 	var truth bytes.Buffer
 	acked := newAckSet()
-	var count atomic.Int64
-	reached := make(chan struct{}, 1)
-	var goal atomic.Int64
 	fleet.Gateway, fleet.WeighURL, fleet.WeighToken = gatewayAddr, base+"/v1/weighings", weighToken(t, dir)
 	fleet.Truth, fleet.Logger = &truth, testLogger()
 	fleet.BackoffMin, fleet.BackoffMax = 50*time.Millisecond, 500*time.Millisecond
+	pace := newPace(t, fleet)
 	fleet.OnAck = func(v ingest.Vehicle, at int64) {
 		acked.add(v, at)
-		if n := count.Add(1); n == goal.Load() {
-			reached <- struct{}{}
-		}
+		pace.acked(at)
 	}
-	total := int64(fleet.Vehicles) * int64(fleet.Duration/fleet.Interval)
 	rng := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1))
 	s, err := sim.New(fleet)
 	if err != nil {
 		t.Fatal(err)
 	}
-	type outcome struct {
-		report sim.Report
-		err    error
-	}
-	goal.Store(500)
 	driven := make(chan outcome, 1)
 	go func() {
 		r, err := s.Run(t.Context())
 		driven <- outcome{r, err}
 	}()
-	for i := range kills {
-		select {
-		case <-reached:
-		case o := <-driven:
-			t.Fatalf("the drive ended before kill %d: %+v %v", i+1, o.report, o.err)
-		}
+	for i := range kills { // somewhere in the i-th part of the drive; the last part is driven in peace
+		part := 1 / float64(kills+1)
+		pace.await(t, pace.drive(part*(float64(i)+rng.Float64()), part*float64(i+1)), driven, fmt.Sprint("kill ", i+1))
 		p.kill(t)
-		// The next kill comes somewhere in the next part of the drive; replies on their way may still be counted.
-		goal.Store(count.Load() + 200 + rng.Int64N(total*8/10/kills))
 		p = startProcess(t, "up", configFile, base)
 	}
+	pace.release()
 	o := <-driven
 	if o.err != nil {
 		t.Fatal(o.err)
@@ -132,14 +118,27 @@ func TestKilledTenTimes(t *testing.T) {
 	acked.compare(t, record, fleet)
 }
 
+// freeAddr is an address that is free for a process to listen on, now and when it is started again. Until the test ends a
+// socket is bound to it that does not listen: nobody gets the port who asks for any, and who asks for this one does, as
+// listening sockets have SO_REUSEADDR here.
 func freeAddr(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Cleanup(func() { syscall.Close(fd) })
+	if err := syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	a, err := syscall.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(a.(*syscall.SockaddrInet4).Port))
 }
 
 type process struct {
