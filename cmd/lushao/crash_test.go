@@ -6,12 +6,10 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -20,6 +18,7 @@ import (
 	"lushao/ingest"
 	"lushao/internal/embed/chengine"
 	"lushao/internal/sim"
+	"lushao/internal/testport"
 )
 
 // asLushao makes the test's own binary be lushao, so that a process can be killed.
@@ -44,7 +43,7 @@ func TestKilledTenTimes(t *testing.T) {
 	dir := t.TempDir()
 	fleet := testFleet(t, 60, 3*time.Hour)
 	writeFleetReference(t, filepath.Join(dir, "reference"), fleet)
-	gatewayAddr, httpAddr, logAddr := freeAddr(t), freeAddr(t), freeAddr(t)
+	gatewayAddr, httpAddr, logAddr := testport.Reserve(t), testport.Reserve(t), testport.Reserve(t)
 	configFile := filepath.Join(dir, "lushao.yaml")
 	config := fmt.Sprintf("data: %s\nhttp: {listen: %q}\ngateway: {listen: %q}\nembedded: {log: {listen: %q}}\ndetect: {checkpoint_interval: 500ms}\nlog: {level: error}\n",
 		dir, httpAddr, gatewayAddr, logAddr)
@@ -116,29 +115,6 @@ func TestKilledTenTimes(t *testing.T) {
 	}
 	defer record.Close()
 	acked.compare(t, record, fleet)
-}
-
-// freeAddr is an address that is free for a process to listen on, now and when it is started again. Until the test ends a
-// socket is bound to it that does not listen: nobody gets the port who asks for any, and who asks for this one does, as
-// listening sockets have SO_REUSEADDR here.
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { syscall.Close(fd) })
-	if err := syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1); err != nil {
-		t.Fatal(err)
-	}
-	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
-		t.Fatal(err)
-	}
-	a, err := syscall.Getsockname(fd)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return net.JoinHostPort("127.0.0.1", strconv.Itoa(a.(*syscall.SockaddrInet4).Port))
 }
 
 type process struct {

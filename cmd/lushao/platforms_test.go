@@ -25,6 +25,7 @@ import (
 	"lushao/ingest/platform/superior"
 	"lushao/internal/embed/chengine"
 	"lushao/internal/sim"
+	"lushao/internal/testport"
 )
 
 // asDay makes TestForwarding a day of a thousand vehicles: make platforms.
@@ -55,10 +56,10 @@ func testForwarding(t *testing.T, edition string) {
 	reference := filepath.Join(dir, "reference")
 	writeFleetReference(t, reference, fleet)
 
-	superiorAddr, subAddr := freeAddr(t), freeAddr(t)
+	superiorAddr, subAddr := testport.Reserve(t), testport.Reserve(t)
 	mainLink, subLink := newCutter(t, superiorAddr), newCutter(t, subAddr)
 	configure := func(name, more string) (file, base, terminals, log string) {
-		base, terminals, log = freeAddr(t), freeAddr(t), freeAddr(t)
+		base, terminals, log = testport.Reserve(t), testport.Reserve(t), testport.Reserve(t)
 		file = filepath.Join(dir, name+".yaml")
 		text := fmt.Sprintf("data: %s\nreference: {dir: %s}\nhttp: {listen: %q}\ngateway: {listen: %q}\nembedded: {log: {listen: %q}}\n"+
 			"detect: {checkpoint_interval: 500ms}\nlog: {level: error}\n%s", filepath.Join(dir, name), reference, base, terminals, log, more)
@@ -256,7 +257,7 @@ func (c *cutter) cut() {
 // text, a supervision that staff answers.
 func TestPlatformsTalk(t *testing.T) {
 	dir := t.TempDir()
-	superiorAddr, subAddr, httpAddr, terminals := freeAddr(t), freeAddr(t), freeAddr(t), freeAddr(t)
+	superiorAddr, subAddr, httpAddr, terminals := testport.Reserve(t), testport.Reserve(t), testport.Reserve(t), testport.Reserve(t)
 	c := testConfig(filepath.Join(dir, "up"))
 	c.Superior.Listen, c.Superior.Tick = superiorAddr, 50*time.Millisecond
 	c.Superior.Peers = []superior.PeerConfig{{Name: "county", AccessCode: 1001, User: 7, Password: "secret", PlatformID: "14050000001"}}
@@ -267,7 +268,7 @@ func TestPlatformsTalk(t *testing.T) {
 		"inferior:\n  listen: %q\n  heartbeat: 100ms\n  backoff_min: 50ms\n  peers:\n"+
 		"    - {name: city, address: %q, access_code: 1001, user: 7, password: secret, edition: \"2019\", platform_id: \"14050200001\", sub_address: %q,\n"+
 		"       forward: {all: true}, inspection: {answer: auto, responder: 张三, responder_tel: \"13800138000\"}}\n",
-		filepath.Join(dir, "down"), httpAddr, terminals, freeAddr(t), subAddr, superiorAddr, subAddr)
+		filepath.Join(dir, "down"), httpAddr, terminals, testport.Reserve(t), subAddr, superiorAddr, subAddr)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"lushao/internal/bus"
 	"lushao/internal/embed/kafkalog"
+	"lushao/internal/testport"
 )
 
 // broker is the embedded log behind a door that can be shut.
@@ -141,7 +142,7 @@ func TestProduceConsumeCommit(t *testing.T) {
 // An ack must not come while the log is away, and must come once it is back; nothing is lost, and the order is kept.
 func TestLogGoesAwayAndComesBack(t *testing.T) {
 	dir := t.TempDir()
-	b := openBroker(t, dir, "127.0.0.1:0")
+	b := openBroker(t, dir, testport.Reserve(t))
 	c, ctx := client(t, b.addr, func(c *bus.Config) { c.Timeout = time.Second }), ctxOf(t)
 	if err := c.EnsureTopics(ctx, bus.Topic{Name: "events", Partitions: 1, Replication: 1}); err != nil {
 		t.Fatal(err)

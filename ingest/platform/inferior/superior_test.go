@@ -17,6 +17,7 @@ import (
 	"lushao/ingest/jt809"
 	"lushao/ingest/platform"
 	"lushao/ingest/platform/link"
+	"lushao/internal/testport"
 )
 
 // superior is a superior platform by script. What it reads on a main link is lost unless it answers a 0x1005 afterwards;
@@ -336,12 +337,7 @@ func start(t *testing.T, o options) *inferiorTest {
 		o.edition = jt809.Edition2011
 	}
 	x := &inferiorTest{t: t, superior: newSuperior(t, o.edition, o.encrypt), events: newTopic(3), violations: newTopic(1), visiting: newTopic(3)}
-	l, err := net.Listen("tcp", "127.0.0.1:0") // a port that is free
-	if err != nil {
-		t.Fatal(err)
-	}
-	listen := l.Addr().String()
-	l.Close()
+	listen := testport.Reserve(t)
 	c := DefaultConfig()
 	c.Listen = listen
 	c.Heartbeat, c.BackoffMin, c.BackoffMax = 20*time.Millisecond, 5*time.Millisecond, 20*time.Millisecond
