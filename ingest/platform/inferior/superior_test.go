@@ -341,7 +341,7 @@ func start(t *testing.T, o options) *inferiorTest {
 	c := DefaultConfig()
 	c.Listen = listen
 	c.Heartbeat, c.BackoffMin, c.BackoffMax = 20*time.Millisecond, 5*time.Millisecond, 20*time.Millisecond
-	c.RefusedBackoff, c.BusyBackoff, c.VerifyGrace = 10*time.Millisecond, 5*time.Millisecond, 2*time.Second
+	c.RefusedBackoff, c.BusyBackoff, c.VerifyGrace = 10*time.Millisecond, 5*time.Millisecond, time.Minute
 	p := PeerConfig{Name: "city", Address: x.superior.l.Addr().String(), AccessCode: centre, User: 610023, Password: "Wk7#pq2z", PlatformID: "53010000417",
 		Edition: o.edition.String(), M1: cipher.M1, IA1: cipher.IA1, IC1: cipher.IC1, Encrypt: o.encrypt, SubAddress: listen, From: FromBeginning,
 		Forward: Forward{Classes: []string{"hazmat"}}, OnRequest: true, Alarms: Alarms{Kinds: []string{"speeding"}},
