@@ -113,10 +113,10 @@ func TestUnprovenIsNotAcknowledged(t *testing.T) {
 		r, _ := s.Run(ctx)
 		ended <- r
 	}()
-	// Again, so that another connection brings what one had brought already.
+	// Until a connection brings what another one had brought already.
 	defer context.AfterFunc(ctx, func() { ln.Close() })()
-	batches := 0
-	for n := 0; batches == 0 || s.n.resent.Load() == 0; n++ {
+	first, again := map[string]int{}, 0 // connections that brought a batch first
+	for n := 0; again == 0; n++ {
 		nc, err := ln.Accept()
 		if err != nil {
 			t.Fatal(err)
@@ -127,14 +127,19 @@ func TestUnprovenIsNotAcknowledged(t *testing.T) {
 			case jt809.IDLogin:
 				return front.say(jt809.IDLoginReply, &jt809.LoginReply{VerifyCode: 7})
 			case jt809.IDPositionBatch:
-				batches += min(n, 1)
+				batch := string(f.Plate) + string(f.Data)
+				if k, known := first[batch]; !known {
+					first[batch] = n
+				} else if k < n {
+					again++
+				}
 			}
 			return nil
 		})
 	}
 	stop()
-	if r := <-ended; r.Fleet.Positions.Acknowledged != 0 || r.Fleet.Positions.Sent == 0 || r.Resent == 0 || batches == 0 {
-		t.Errorf("%+v; %d batches on other connections than the first", r, batches)
+	if r := <-ended; r.Fleet.Positions.Acknowledged != 0 || r.Fleet.Positions.Sent == 0 {
+		t.Errorf("%+v", r)
 	}
 }
 
