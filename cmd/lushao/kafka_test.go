@@ -64,10 +64,6 @@ func TestRolesOnKafka(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	type outcome struct {
-		report sim.Report
-		err    error
-	}
 	driven := make(chan outcome, 1)
 	go func() {
 		r, err := s.Run(t.Context())
