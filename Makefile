@@ -26,7 +26,7 @@ test: engine ## all ordinary tests
 	@echo "go vet"
 	@go vet ./...
 	@echo "go test"
-	@go test $(GOTESTFLAGS) ./...
+	@go test $(GOTESTFLAGS) -timeout 30m ./...
 
 build: ## bin/lushao
 	@echo "building bin/lushao $(VERSION)"
@@ -57,8 +57,8 @@ worlds: ## the detector against slow readings of the rule book, in tens of thous
 	@TEST_WORLDS=1 go test $(GOTESTFLAGS) -count=1 -timeout 20m ./detect
 
 race: engine ## the tests of everything that runs at the same time, with the race detector
-	@CGO_ENABLED=1 go test -race $(GOTESTFLAGS) ./internal/bus ./ingest/... ./detect/worker ./detect/reference/edit ./enforce/... ./internal/embed/... ./internal/httpx
-	@CGO_ENABLED=1 go test -race $(GOTESTFLAGS) ./detect
+	@CGO_ENABLED=1 go test -race $(GOTESTFLAGS) -timeout 30m ./internal/bus ./ingest/... ./detect/worker ./detect/reference/edit ./enforce/... ./internal/embed/... ./internal/httpx
+	@CGO_ENABLED=1 go test -race $(GOTESTFLAGS) -timeout 30m ./detect
 
 # Go's fuzzer now and then reports the end of its own time as a failure; a real one names the input that it has written.
 fuzz: ## every fuzz target for FUZZTIME

@@ -6,12 +6,10 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -20,6 +18,7 @@ import (
 	"lushao/ingest"
 	"lushao/internal/embed/chengine"
 	"lushao/internal/sim"
+	"lushao/internal/testport"
 )
 
 // asLushao makes the test's own binary be lushao, so that a process can be killed.
@@ -44,7 +43,7 @@ func TestKilledTenTimes(t *testing.T) {
 	dir := t.TempDir()
 	fleet := testFleet(t, 60, 3*time.Hour)
 	writeFleetReference(t, filepath.Join(dir, "reference"), fleet)
-	gatewayAddr, httpAddr, logAddr := freeAddr(t), freeAddr(t), freeAddr(t)
+	gatewayAddr, httpAddr, logAddr := testport.Reserve(t), testport.Reserve(t), testport.Reserve(t)
 	configFile := filepath.Join(dir, "lushao.yaml")
 	config := fmt.Sprintf("data: %s\nhttp: {listen: %q}\ngateway: {listen: %q}\nembedded: {log: {listen: %q}}\ndetect: {checkpoint_interval: 500ms}\nlog: {level: error}\n",
 		dir, httpAddr, gatewayAddr, logAddr)
@@ -56,45 +55,31 @@ func TestKilledTenTimes(t *testing.T) {
 
 	var truth bytes.Buffer
 	acked := newAckSet()
-	var count atomic.Int64
-	reached := make(chan struct{}, 1)
-	var goal atomic.Int64
 	fleet.Gateway, fleet.WeighURL, fleet.WeighToken = gatewayAddr, base+"/v1/weighings", weighToken(t, dir)
 	fleet.Truth, fleet.Logger = &truth, testLogger()
 	fleet.BackoffMin, fleet.BackoffMax = 50*time.Millisecond, 500*time.Millisecond
+	pace := newPace(t, fleet)
 	fleet.OnAck = func(v ingest.Vehicle, at int64) {
 		acked.add(v, at)
-		if n := count.Add(1); n == goal.Load() {
-			reached <- struct{}{}
-		}
+		pace.acked(at)
 	}
-	total := int64(fleet.Vehicles) * int64(fleet.Duration/fleet.Interval)
 	rng := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1))
 	s, err := sim.New(fleet)
 	if err != nil {
 		t.Fatal(err)
 	}
-	type outcome struct {
-		report sim.Report
-		err    error
-	}
-	goal.Store(500)
 	driven := make(chan outcome, 1)
 	go func() {
 		r, err := s.Run(t.Context())
 		driven <- outcome{r, err}
 	}()
-	for i := range kills {
-		select {
-		case <-reached:
-		case o := <-driven:
-			t.Fatalf("the drive ended before kill %d: %+v %v", i+1, o.report, o.err)
-		}
+	for i := range kills { // somewhere in the i-th part of the drive; the last part is driven in peace
+		part := 1 / float64(kills+1)
+		pace.await(t, pace.drive(part*(float64(i)+rng.Float64()), part*float64(i+1)), driven, fmt.Sprint("kill ", i+1))
 		p.kill(t)
-		// The next kill comes somewhere in the next part of the drive; replies on their way may still be counted.
-		goal.Store(count.Load() + 200 + rng.Int64N(total*8/10/kills))
 		p = startProcess(t, "up", configFile, base)
 	}
+	pace.release()
 	o := <-driven
 	if o.err != nil {
 		t.Fatal(o.err)
@@ -130,16 +115,6 @@ func TestKilledTenTimes(t *testing.T) {
 	}
 	defer record.Close()
 	acked.compare(t, record, fleet)
-}
-
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 type process struct {

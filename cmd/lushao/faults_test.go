@@ -15,6 +15,9 @@ import (
 func TestMisbehavingFleet(t *testing.T) {
 	dir := t.TempDir()
 	c := testConfig(dir)
+	// What a terminal reports whose clock is years behind came late, and as such it is a part of the vehicle's way when this is judged
+	// again, seconds later: then it was silent for years. The record is looked at as the detector made it.
+	c.Recheck.Enabled = false
 	fleet := testFleet(t, 40, 90*time.Minute)
 	writeFleetReference(t, c.Reference.Dir, fleet)
 	a, stop := startApp(t, c)

@@ -12,6 +12,7 @@ import (
 	"lushao/detect"
 	"lushao/ingest"
 	"lushao/internal/sim"
+	"lushao/internal/testport"
 )
 
 // The roles run as processes of their own on Apache Kafka: a gateway, two detectors that share the partitions, and the
@@ -28,7 +29,7 @@ func TestRolesOnKafka(t *testing.T) {
 	writeFleetReference(t, reference, fleet)
 	prefix := fmt.Sprintf("roles-%d.", time.Now().UnixNano())
 	configure := func(name string) (file, http, gateway string) {
-		http, gateway = freeAddr(t), freeAddr(t)
+		http, gateway = testport.Reserve(t), testport.Reserve(t)
 		file = filepath.Join(dir, name+".yaml")
 		text := fmt.Sprintf("data: %s\nreference: {dir: %s}\nbus: {brokers: [%q], topic_prefix: %q}\nhttp: {listen: %q}\ngateway: {listen: %q}\n"+
 			"detect: {checkpoint_interval: 500ms, shared: true}\nlog: {level: error}\n",
@@ -62,10 +63,6 @@ func TestRolesOnKafka(t *testing.T) {
 	s, err := sim.New(fleet)
 	if err != nil {
 		t.Fatal(err)
-	}
-	type outcome struct {
-		report sim.Report
-		err    error
 	}
 	driven := make(chan outcome, 1)
 	go func() {

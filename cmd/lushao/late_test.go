@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"cmp"
-	"context"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -83,8 +82,7 @@ func TestLateDataCorrectTheRecord(t *testing.T) {
 	}
 
 	a, stop := startApp(t, c)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
+	ctx := t.Context()
 	producer, err := a.bus.NewProducer(ctx, worker.EventsTopic)
 	if err != nil {
 		t.Fatal(err)

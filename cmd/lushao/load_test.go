@@ -20,6 +20,7 @@ import (
 	"lushao/ingest"
 	"lushao/internal/bus"
 	"lushao/internal/embed/kafkalog"
+	"lushao/internal/testport"
 )
 
 // Fifteen thousand terminals, or as many as the machine's limit of open files allows, report every ten seconds for two minutes;
@@ -54,7 +55,7 @@ func driveLoad(t *testing.T, spec loadSpec) {
 		t.Fatal(err)
 	}
 	defer broker.Close()
-	httpAddr, gatewayAddr := freeAddr(t), freeAddr(t)
+	httpAddr, gatewayAddr := testport.Reserve(t), testport.Reserve(t)
 	file := filepath.Join(dir, "lushao.yaml")
 	config := fmt.Sprintf("data: %s\nbus: {brokers: [%q]}\nhttp: {listen: %q}\ngateway: {listen: %q}\nlog: {level: warn}\n",
 		filepath.Join(dir, "gateway"), broker.Addr(), httpAddr, gatewayAddr)

@@ -25,6 +25,7 @@ import (
 	"lushao/ingest/platform/superior"
 	"lushao/internal/embed/chengine"
 	"lushao/internal/sim"
+	"lushao/internal/testport"
 )
 
 // asDay makes TestForwarding a day of a thousand vehicles: make platforms.
@@ -55,10 +56,10 @@ func testForwarding(t *testing.T, edition string) {
 	reference := filepath.Join(dir, "reference")
 	writeFleetReference(t, reference, fleet)
 
-	superiorAddr, subAddr := freeAddr(t), freeAddr(t)
+	superiorAddr, subAddr := testport.Reserve(t), testport.Reserve(t)
 	mainLink, subLink := newCutter(t, superiorAddr), newCutter(t, subAddr)
 	configure := func(name, more string) (file, base, terminals, log string) {
-		base, terminals, log = freeAddr(t), freeAddr(t), freeAddr(t)
+		base, terminals, log = testport.Reserve(t), testport.Reserve(t), testport.Reserve(t)
 		file = filepath.Join(dir, name+".yaml")
 		text := fmt.Sprintf("data: %s\nreference: {dir: %s}\nhttp: {listen: %q}\ngateway: {listen: %q}\nembedded: {log: {listen: %q}}\n"+
 			"detect: {checkpoint_interval: 500ms}\nlog: {level: error}\n%s", filepath.Join(dir, name), reference, base, terminals, log, more)
@@ -82,63 +83,69 @@ func testForwarding(t *testing.T, edition string) {
 
 	var truth bytes.Buffer
 	acked := newAckSet()
-	var count, goal atomic.Int64
-	reached := make(chan struct{}, 1)
+	pace := newPace(t, fleet)
 	fleet.Gateway, fleet.WeighURL, fleet.WeighToken = terminals, downBase+"/v1/weighings", weighToken(t, filepath.Join(dir, "inferior"))
 	fleet.Truth, fleet.Logger = &truth, testLogger()
 	fleet.BackoffMin, fleet.BackoffMax = 50*time.Millisecond, 500*time.Millisecond
 	fleet.OnAck = func(v ingest.Vehicle, at int64) {
 		acked.add(v, at)
-		if n := count.Add(1); n == goal.Load() {
-			reached <- struct{}{}
-		}
+		pace.acked(at)
 	}
-	total := int64(fleet.Vehicles) * int64(fleet.Duration/fleet.Interval)
-	faults := []func(){
-		func() { mainLink.cut() },
-		func() { subLink.cut() },
-		func() { mainLink.cut(); subLink.cut() },
-		func() { down.kill(t); down = startProcess(t, "up", downFile, downBase) },
-		func() { up.kill(t); up = startProcess(t, "up", upFile, upBase) },
+	// Each fault strikes when a vehicle is in the middle of its part of the drive. All wait at the end of the part until the
+	// fault is over, and the last part comes after all faults: who drives as fast as he can would else be at his end before,
+	// and a superior that was started again would never hear of him.
+	driven := make(chan outcome, 1)
+	faults := []func(half, end float64){
+		func(_, _ float64) { mainLink.cut() },
+		func(_, _ float64) { subLink.cut() },
+		func(_, _ float64) { mainLink.cut(); subLink.cut() },
+		func(_, _ float64) { down.kill(t); down = startProcess(t, "up", downFile, downBase) },
+		func(half, end float64) {
+			up.kill(t)
+			pace.await(t, pace.drive(half, end), driven, "where it is to be while the superior is away") // what is missed then
+			up = startProcess(t, "up", upFile, upBase)
+		},
 	}
-	step := total / int64(rounds*len(faults)+1)
+	parts := float64(rounds*len(faults) + 1)
 	s, err := sim.New(fleet)
 	if err != nil {
 		t.Fatal(err)
 	}
-	type outcome struct {
-		report sim.Report
-		err    error
-	}
-	goal.Store(step)
-	driven := make(chan outcome, 1)
 	go func() {
 		r, err := s.Run(t.Context())
 		driven <- outcome{r, err}
 	}()
 	for i := range rounds * len(faults) {
-		select {
-		case <-reached:
-		case o := <-driven:
-			t.Fatalf("the drive ended before fault %d: %+v %v", i+1, o.report, o.err)
-		}
-		goal.Store(count.Load() + step*3/4)
-		faults[i%len(faults)]()
+		begin := float64(i)
+		pace.await(t, pace.drive((begin+0.5)/parts, (begin+0.75)/parts), driven, fmt.Sprint("fault ", i+1))
+		faults[i%len(faults)]((begin+0.9)/parts, (begin+1)/parts)
 	}
+	pace.release()
 	o := <-driven
 	if o.err != nil || o.report.Positions.Acknowledged != o.report.Positions.Sent || o.report.Unfinished != 0 {
 		t.Fatalf("%+v %v", o.report, o.err)
 	}
-	caughtUpGroups(t, []string{downLog}, "", [2]string{inferior.ForwardGroup("city"), worker.EventsTopic})
+	caughtUpGroups(t, []string{downLog}, "", [2]string{worker.Group, worker.EventsTopic}, [2]string{inferior.ForwardGroup("city"), worker.EventsTopic},
+		[2]string{inferior.AlarmsGroup("city"), worker.ViolationsTopic})
 	caughtUp(t, []string{upLog})
 
 	var platforms struct{ Platforms []platform.Peer }
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the superior's process says:\n%s\nthe inferior's:\n%s", up.out, down.out)
+		}
+	})
 	get(t, upBase+"/v1/platforms", &platforms)
 	if len(platforms.Platforms) != 1 || platforms.Platforms[0].Vehicles != fleet.Vehicles || platforms.Platforms[0].Main.State != platform.LinkUp {
-		t.Errorf("the superior says %+v", platforms.Platforms)
+		t.Errorf("the superior says %+v of a fleet of %d", platforms.Platforms, fleet.Vehicles)
 	}
-	get(t, downBase+"/v1/platforms", &platforms)
-	if p := platforms.Platforms[0]; p.Unproven != 0 || p.LagMessages != 0 || p.Proven == 0 || p.BackfillPositions == 0 {
+	// A vehicle of which something came late is judged again some seconds later, and alarms may come of it.
+	await(t, "nothing of the inferior waits for its proof", func() bool {
+		get(t, downBase+"/v1/platforms", &platforms)
+		p := platforms.Platforms[0]
+		return p.Unproven == 0 && p.LagMessages == 0
+	})
+	if p := platforms.Platforms[0]; p.Proven == 0 || p.BackfillPositions == 0 {
 		t.Errorf("the inferior says %+v", p)
 	}
 	t.Logf("%d positions acknowledged by terminals; since its last start the inferior sent %d, %d of them again or late; main links broken %d times",
@@ -250,7 +257,7 @@ func (c *cutter) cut() {
 // text, a supervision that staff answers.
 func TestPlatformsTalk(t *testing.T) {
 	dir := t.TempDir()
-	superiorAddr, subAddr, httpAddr, terminals := freeAddr(t), freeAddr(t), freeAddr(t), freeAddr(t)
+	superiorAddr, subAddr, httpAddr, terminals := testport.Reserve(t), testport.Reserve(t), testport.Reserve(t), testport.Reserve(t)
 	c := testConfig(filepath.Join(dir, "up"))
 	c.Superior.Listen, c.Superior.Tick = superiorAddr, 50*time.Millisecond
 	c.Superior.Peers = []superior.PeerConfig{{Name: "county", AccessCode: 1001, User: 7, Password: "secret", PlatformID: "14050000001"}}
@@ -261,7 +268,7 @@ func TestPlatformsTalk(t *testing.T) {
 		"inferior:\n  listen: %q\n  heartbeat: 100ms\n  backoff_min: 50ms\n  peers:\n"+
 		"    - {name: city, address: %q, access_code: 1001, user: 7, password: secret, edition: \"2019\", platform_id: \"14050200001\", sub_address: %q,\n"+
 		"       forward: {all: true}, inspection: {answer: auto, responder: 张三, responder_tel: \"13800138000\"}}\n",
-		filepath.Join(dir, "down"), httpAddr, terminals, freeAddr(t), subAddr, superiorAddr, subAddr)
+		filepath.Join(dir, "down"), httpAddr, terminals, testport.Reserve(t), subAddr, superiorAddr, subAddr)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -3,22 +3,18 @@ package main
 import (
 	"bytes"
 	"context"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"lushao/internal/testport"
 )
 
 // TestSimPlatforms lets both sides of the simulator meet as a person would start them.
 func TestSimPlatforms(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := ln.Addr().String()
-	ln.Close()
+	address := testport.Reserve(t)
 	dir := t.TempDir()
 	came, sent := filepath.Join(dir, "came.ndjson"), filepath.Join(dir, "sent.ndjson")
 	both := []string{"sim", "--protocol", "809", "--key", "10000000,20000000,30000000", "--edition", "2013", "--access-code", "7", "--user", "8", "--password", "geheim"}

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -85,84 +86,87 @@ func TestHostileBesideHonest(t *testing.T) {
 }
 
 func TestSlowReaderIsClosed(t *testing.T) {
-	cfg := testConfig()
-	cfg.WriteTimeout = 30 * time.Millisecond
-	log := newFakeLog()
-	g, _ := startGateway(t, cfg, log, nil)
-	honest := dial(t, g.Addr().String(), "1", jt808.Edition2013)
-	honest.login(v1)
-	here, there := net.Pipe() // has no buffers: a reply blocks at once
-	g.admit(there)
-	c := onConn(t, here, "2", jt808.Edition2013)
-	c.login(v2)
-	c.send(c.position(1)) // and never reads
-	honest.ping(1)
-	log.await(func() bool { return len(log.linksLocked()) == 3 })
-	if got, want := log.links()[2], "晋E54321 online=false error"; got != want {
-		t.Errorf("link %q, want %q", got, want)
-	}
-	if n := len(log.positions(v2)); n != 1 {
-		t.Errorf("%d positions, want the one that was read", n)
-	}
-	honest.ping(2)
+	synctest.Test(t, func(t *testing.T) {
+		log := newFakeLog()
+		g := startWithoutSockets(t, testConfig(), log)
+		honest := pipe(t, g, "1", jt808.Edition2013)
+		honest.login(v1)
+		c := pipe(t, g, "2", jt808.Edition2013) // a reply blocks at once
+		c.login(v2)
+		c.send(c.position(1)) // and never reads
+		honest.ping(1)
+		log.await(func() bool { return len(log.linksLocked()) == 3 })
+		if got, want := log.links()[2], "晋E54321 online=false error"; got != want {
+			t.Errorf("link %q, want %q", got, want)
+		}
+		if n := len(log.positions(v2)); n != 1 {
+			t.Errorf("%d positions, want the one that was read", n)
+		}
+		honest.ping(2)
+	})
 }
 
 func TestTimeouts(t *testing.T) {
-	cfg := testConfig()
-	cfg.FirstFrameTimeout, cfg.IdleTimeout = 40*time.Millisecond, 150*time.Millisecond
-	log := newFakeLog()
-	g, _ := startGateway(t, cfg, log, nil)
-	silent := dial(t, g.Addr().String(), "1", jt808.Edition2013)
-	silent.wantEnd()
-	half := dial(t, g.Addr().String(), "1", jt808.Edition2013)
-	half.send(half.position(1)[:15])
-	half.wantEnd()
+	synctest.Test(t, func(t *testing.T) {
+		cfg := testConfig()
+		cfg.FirstFrameTimeout, cfg.IdleTimeout = 4*time.Second, 15*time.Second // less than a terminal of these tests waits
+		log := newFakeLog()
+		g := startWithoutSockets(t, cfg, log)
+		silent := pipe(t, g, "1", jt808.Edition2013)
+		silent.wantEnd()
+		half := pipe(t, g, "1", jt808.Edition2013)
+		half.send(half.position(1)[:15])
+		half.wantEnd()
 
-	// Bytes that never become a frame keep nothing alive.
-	c := dial(t, g.Addr().String(), "1", jt808.Edition2013)
-	c.login(v1)
-	c.send([]byte{0x7e, 0x02})
-	stop := make(chan struct{})
-	var dripping sync.WaitGroup
-	dripping.Go(func() {
-		tick := time.NewTicker(20 * time.Millisecond)
-		defer tick.Stop()
-		for {
-			select {
-			case <-tick.C:
-				c.nc.Write([]byte{0})
-			case <-stop:
-				return
+		// Bytes that never become a frame keep nothing alive.
+		c := pipe(t, g, "1", jt808.Edition2013)
+		c.login(v1)
+		c.send([]byte{0x7e, 0x02})
+		stop := make(chan struct{})
+		var dripping sync.WaitGroup
+		dripping.Go(func() {
+			tick := time.NewTicker(2 * time.Second)
+			defer tick.Stop()
+			for {
+				select {
+				case <-tick.C:
+					c.nc.Write([]byte{0})
+				case <-stop:
+					return
+				}
 			}
+		})
+		c.wantEnd()
+		close(stop)
+		dripping.Wait()
+		log.await(func() bool { return len(log.linksLocked()) == 2 })
+		if got, want := log.links()[1], "晋E12345 online=false timeout"; got != want {
+			t.Errorf("link %q, want %q", got, want)
+		}
+		if n := testutil.ToFloat64(g.metrics.closed[reasonTimeout]); n < 2 {
+			t.Errorf("%v connections counted as timed out", n)
 		}
 	})
-	c.wantEnd()
-	close(stop)
-	dripping.Wait()
-	log.await(func() bool { return len(log.linksLocked()) == 2 })
-	if got, want := log.links()[1], "晋E12345 online=false timeout"; got != want {
-		t.Errorf("link %q, want %q", got, want)
-	}
-	if n := testutil.ToFloat64(g.metrics.closed[reasonTimeout]); n < 2 {
-		t.Errorf("%v connections counted as timed out", n)
-	}
 }
 
 // The time that the log takes is not the terminal's silence.
 func TestStallLongerThanTheIdleTimeout(t *testing.T) {
-	cfg := testConfig()
-	cfg.IdleTimeout = 100 * time.Millisecond
-	log := newFakeLog()
-	g, _ := startGateway(t, cfg, log, nil)
-	c := dial(t, g.Addr().String(), "1", jt808.Edition2013)
-	c.login(v1)
-	resume := log.stall()
-	c.send(c.position(1))
-	log.await(func() bool { return log.waiting == 1 })
-	c.send(c.position(2)) // waits in the buffers of the system
-	time.AfterFunc(250*time.Millisecond, resume)
-	c.want(c.serial-2, jt808.IDLocation, jt808.ResultOK)
-	c.want(c.serial-1, jt808.IDLocation, jt808.ResultOK)
+	synctest.Test(t, func(t *testing.T) {
+		cfg := testConfig()
+		log := newFakeLog()
+		g := startWithoutSockets(t, cfg, log)
+		c := pipe(t, g, "1", jt808.Edition2013)
+		c.login(v1)
+		resume := log.stall()
+		c.send(c.position(1))
+		log.await(func() bool { return log.waiting == 1 })
+		second := c.position(2)
+		go c.nc.Write(second) // waits until it is read
+		time.Sleep(5 * cfg.IdleTimeout / 2)
+		resume()
+		c.want(c.serial-2, jt808.IDLocation, jt808.ResultOK)
+		c.want(c.serial-1, jt808.IDLocation, jt808.ResultOK)
+	})
 }
 
 func TestConnectionLimits(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -53,47 +54,38 @@ func (c *terminal) batchParts(n int) (first uint16, parts [][]byte) {
 func TestMissingPartsAreAskedFor(t *testing.T) {
 	for _, ed := range []jt808.Edition{jt808.Edition2013, jt808.Edition2019} {
 		t.Run(ed.String(), func(t *testing.T) {
-			cfg := testConfig()
-			cfg.ResendAfter = 20 * time.Millisecond
-			log := newFakeLog()
-			g, _ := startGateway(t, cfg, log, nil)
-			c := dial(t, g.Addr().String(), "1", ed)
-			c.login(v1)
-			first, parts := c.batchParts(150)
-			c.send(parts[0], parts[2])
-			h, body := c.message()
-			var m jt808.Resend
-			if err := jt808.Decode(body, ed, &m); err != nil || h.ID != jt808.IDPlatformResend || h.Phone != c.phone {
-				t.Fatalf("%v %x: %v", h.ID, body, err)
-			}
-			var want []uint16
-			for no := range uint16(len(parts)) {
-				if no != 0 && no != 2 {
-					want = append(want, no+1)
-				}
-			}
-			if m.FirstSerial != first || !slices.Equal(m.Packages, want) {
-				t.Errorf("asked for %v of %d, want %v of %d", m.Packages, m.FirstSerial, want, first)
-			}
-			c.send(parts[1], bytes.Join(parts[3:], nil))
-			acked := 0
-			for acked < len(parts) {
+			synctest.Test(t, func(t *testing.T) {
+				log := newFakeLog()
+				g := startWithoutSockets(t, testConfig(), log)
+				c := pipe(t, g, "1", ed)
+				c.login(v1)
+				first, parts := c.batchParts(150)
+				c.send(parts[0], parts[2])
 				h, body := c.message()
-				if h.ID == jt808.IDPlatformResend { // asked again before they came
-					continue
+				var m jt808.Resend
+				if err := jt808.Decode(body, ed, &m); err != nil || h.ID != jt808.IDPlatformResend || h.Phone != c.phone {
+					t.Fatalf("%v %x: %v", h.ID, body, err)
 				}
-				var a jt808.Ack
-				if err := jt808.Decode(body, ed, &a); err != nil || a != (jt808.Ack{Serial: first + uint16(acked), ID: jt808.IDBatch}) {
-					t.Fatalf("%+v %v", a, err)
+				var want []uint16
+				for no := range uint16(len(parts)) {
+					if no != 0 && no != 2 {
+						want = append(want, no+1)
+					}
 				}
-				acked++
-			}
-			if got := log.positions(v1); len(got) != 150 {
-				t.Errorf("%d positions", len(got))
-			}
-			if n := testutil.ToFloat64(g.metrics.droppedPartials); n != 0 {
-				t.Errorf("%v messages given up", n)
-			}
+				if m.FirstSerial != first || !slices.Equal(m.Packages, want) {
+					t.Errorf("asked for %v of %d, want %v of %d", m.Packages, m.FirstSerial, want, first)
+				}
+				go c.nc.Write(slices.Concat(parts[1], bytes.Join(parts[3:], nil))) // while the answers are read
+				for i := range parts {
+					c.want(first+uint16(i), jt808.IDBatch, jt808.ResultOK)
+				}
+				if got := log.positions(v1); len(got) != 150 {
+					t.Errorf("%d positions", len(got))
+				}
+				if n := testutil.ToFloat64(g.metrics.droppedPartials); n != 0 {
+					t.Errorf("%v messages given up", n)
+				}
+			})
 		})
 	}
 }

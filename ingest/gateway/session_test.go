@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -83,23 +84,25 @@ func TestLeaveAndComeBackInOneRead(t *testing.T) {
 
 // A terminal that falls silent on a connection that another keeps alive goes offline.
 func TestSilentOnASharedConnection(t *testing.T) {
-	cfg := testConfig()
-	cfg.IdleTimeout = 100 * time.Millisecond
-	log := newFakeLog()
-	g, _ := startGateway(t, cfg, log, nil)
-	a := dial(t, g.Addr().String(), "1", jt808.Edition2013)
-	a.login(v1)
-	b := onConn(t, a.nc, "2", jt808.Edition2019)
-	b.login(v2)
-	for len(log.links()) < 3 {
-		a.ping(1)
-	}
-	if got, want := log.links()[2], "晋E54321 online=false timeout"; got != want {
-		t.Errorf("link %q, want %q", got, want)
-	}
-	b.send(b.position(1))
-	b.want(b.serial-1, jt808.IDLocation, jt808.ResultFailed)
-	a.ping(2)
+	synctest.Test(t, func(t *testing.T) {
+		cfg := testConfig()
+		log := newFakeLog()
+		g := startWithoutSockets(t, cfg, log)
+		a := pipe(t, g, "1", jt808.Edition2013)
+		a.login(v1)
+		b := onConn(t, a.nc, "2", jt808.Edition2019)
+		b.login(v2)
+		for silent := time.Duration(0); len(log.links()) < 3 && silent < 2*cfg.IdleTimeout; silent += cfg.IdleTimeout / 4 {
+			time.Sleep(cfg.IdleTimeout / 4)
+			a.ping(1)
+		}
+		if got, want := log.links()[2], "晋E54321 online=false timeout"; got != want {
+			t.Errorf("link %q, want %q", got, want)
+		}
+		b.send(b.position(1))
+		b.want(b.serial-1, jt808.IDLocation, jt808.ResultFailed)
+		a.ping(2)
+	})
 }
 
 // Connections of one terminal that come and go at once must leave the log with an order that makes sense: online and

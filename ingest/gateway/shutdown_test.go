@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"lushao/ingest/jt808"
@@ -50,19 +51,25 @@ func TestShutdownInGroups(t *testing.T) {
 
 // A spread that is longer than the time to stop is cut: nobody is hung up on without an acknowledgement for it.
 func TestShutdownSpreadFitsTheTime(t *testing.T) {
-	cfg := testConfig()
-	cfg.ShutdownSpread, cfg.ShutdownGroups = time.Hour, 5
-	log := newFakeLog()
-	g, _ := startGateway(t, cfg, log, nil)
-	for i := range 5 {
-		dial(t, g.Addr().String(), fmt.Sprint(i+1), jt808.Edition2013).login(vehicle(fmt.Sprintf("晋E0000%d", i), 2))
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 400*time.Millisecond)
-	defer cancel()
-	if err := g.Shutdown(ctx); err != nil {
-		t.Error(err)
-	}
-	if n := len(log.links()); n != 10 {
-		t.Errorf("%d link events, want 10", n)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		cfg := testConfig()
+		cfg.ShutdownSpread, cfg.ShutdownGroups = time.Hour, 5
+		log := newFakeLog()
+		g := startWithoutSockets(t, cfg, log)
+		for i := range 5 {
+			pipe(t, g, fmt.Sprint(i+1), jt808.Edition2013).login(vehicle(fmt.Sprintf("晋E0000%d", i), 2))
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), 40*time.Second)
+		defer cancel()
+		begun := time.Now()
+		if err := g.Shutdown(ctx); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(begun); took != 30*time.Second { // of the bubble's clock
+			t.Errorf("it took %v of 40 s, want three quarters", took)
+		}
+		if n := len(log.links()); n != 10 {
+			t.Errorf("%d link events, want 10", n)
+		}
+	})
 }

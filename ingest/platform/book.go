@@ -230,15 +230,17 @@ func (b *Book) Update(ctx context.Context, id string, fn func(r *Request) error)
 	})
 }
 
-// Answer notes the final answer of a request. After the deadline it is late. The first answer counts: for a second one the
+// Answer notes the final answer of a request. After the deadline it is late, and so it is where the request was found overdue
+// already, be it in the same millisecond. The first answer counts: for a second one the
 // request and ErrAnswered are returned.
 func (b *Book) Answer(ctx context.Context, id string, answer json.RawMessage, message string, at time.Time) (Request, error) {
 	r, err := b.Update(ctx, id, func(r *Request) error {
 		if r.State == StateAnswered || r.State == StateLate {
 			return ErrAnswered
 		}
+		late := r.State == StateOverdue || r.Deadline != 0 && at.UnixMilli() > r.Deadline
 		r.State = StateAnswered
-		if ms := at.UnixMilli(); r.Deadline != 0 && ms > r.Deadline {
+		if late {
 			r.State = StateLate
 		}
 		r.Answer, r.AnswerMessage, r.Answered = answer, message, at.UnixMilli()

@@ -158,6 +158,19 @@ func TestBookAnswers(t *testing.T) {
 	if r, err := b.Answer(ctx, id, answer, "0x1401", t0.Add(2*time.Minute)); err != nil || r.State != StateLate {
 		t.Errorf("after the deadline: %+v, %v", r, err)
 	}
+	for at, want := range map[time.Time]string{t0.Add(time.Minute - time.Millisecond): StateAnswered, t0.Add(time.Minute): StateAnswered, t0.Add(time.Minute + time.Millisecond): StateLate} {
+		if r, err := b.Answer(ctx, put(), answer, "0x1401", at); err != nil || r.State != want {
+			t.Errorf("answered at %v: %+v, %v; want %s", at, r, err, want)
+		}
+	}
+	// In the millisecond of the deadline: late where it was overdue before.
+	id = put()
+	if _, err := b.Expire(ctx, t0.Add(time.Minute)); err != nil {
+		t.Error(err)
+	}
+	if r, err := b.Answer(ctx, id, answer, "0x1401", t0.Add(time.Minute)); err != nil || r.State != StateLate {
+		t.Errorf("overdue, and answered in the same millisecond: %+v, %v", r, err)
+	}
 
 	if _, err := b.Answer(ctx, "nobody", answer, "0x1401", t0); !errors.Is(err, ErrUnknown) {
 		t.Errorf("unknown: %v", err)

@@ -189,6 +189,10 @@ func (c *Client) Bounds(ctx context.Context, topic string) (first, next map[int]
 		}
 		first, next = map[int]int64{}, map[int]int64{}
 		for _, p := range res.Topics[c.name(topic)] {
+			if errors.Is(p.Error, kafka.Unknown) {
+				// Each offset is a request of its own to kafka-go, which says so of one that did not get through. It is no refusal.
+				return fmt.Errorf("topic %s partition %d: the request did not get through", topic, p.Partition)
+			}
 			if p.Error != nil {
 				return fmt.Errorf("topic %s partition %d: %w", topic, p.Partition, p.Error)
 			}

@@ -7,13 +7,17 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"lushao/internal/bus"
 	"lushao/internal/embed/kafkalog"
+	"lushao/internal/testport"
 )
 
 // broker is the embedded log behind a door that can be shut.
@@ -141,7 +145,7 @@ func TestProduceConsumeCommit(t *testing.T) {
 // An ack must not come while the log is away, and must come once it is back; nothing is lost, and the order is kept.
 func TestLogGoesAwayAndComesBack(t *testing.T) {
 	dir := t.TempDir()
-	b := openBroker(t, dir, "127.0.0.1:0")
+	b := openBroker(t, dir, testport.Reserve(t))
 	c, ctx := client(t, b.addr, func(c *bus.Config) { c.Timeout = time.Second }), ctxOf(t)
 	if err := c.EnsureTopics(ctx, bus.Topic{Name: "events", Partitions: 1, Replication: 1}); err != nil {
 		t.Fatal(err)
@@ -233,6 +237,37 @@ func TestBackpressure(t *testing.T) {
 	}
 	if err := ack.Wait(ctx); err == nil {
 		t.Error("acknowledged what was given up")
+	}
+}
+
+// A connection that breaks under a question about offsets is no refusal: it is asked again.
+func TestOffsetsOverBrokenConnections(t *testing.T) {
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cluster.Close()
+	c, ctx := client(t, cluster.ListenAddrs()[0]), ctxOf(t)
+	if err := c.EnsureTopics(ctx, bus.Topic{Name: "events", Partitions: 3, Replication: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.WriteKeyed(ctx, "events", bus.KeyedMessage{Partition: 1, Value: []byte("x")}); err != nil {
+		t.Fatal(err)
+	}
+	var broken atomic.Int32
+	const listOffsets = 2 // the request's key
+	for range 3 {
+		cluster.ControlKey(listOffsets, func(kmsg.Request) (kmsg.Response, error, bool) {
+			broken.Add(1)
+			return nil, errors.New("cut"), true
+		})
+	}
+	first, next, err := c.Bounds(ctx, "events")
+	if err != nil || fmt.Sprint(first, next) != "map[0:0 1:0 2:0] map[0:0 1:1 2:0]" {
+		t.Errorf("%v %v %v", first, next, err)
+	}
+	if broken.Load() != 3 {
+		t.Errorf("%d connections broke: the test would prove nothing", broken.Load())
 	}
 }
 

@@ -300,10 +300,10 @@ func times(list []ingest.Event) (out []int64) {
 	return out
 }
 
-// online is a fleet that reports to g as fast as it can, and gives up early on what does not answer.
+// online is a fleet that reports to g as fast as it can. It is patient, so that a machine that stands still for a while breaks no connection.
 func online(g *gateway, vehicles int, d time.Duration, seed uint64) Config {
 	c := offline(vehicles, 1, seed)
 	c.Gateway, c.Duration = g.addr(), d
-	c.AckTimeout, c.BackoffMin, c.BackoffMax = 5*time.Second, time.Millisecond, 20*time.Millisecond
+	c.AckTimeout, c.BackoffMin, c.BackoffMax = time.Minute, time.Millisecond, 20*time.Millisecond
 	return c
 }

@@ -37,14 +37,15 @@ func TestFaults(t *testing.T) {
 			t.Run(edition, func(t *testing.T) {
 				t.Parallel()
 				m := meet(t, edition, edition != "2013", func(c *Config) {
-					c.Fleet.Duration, c.Fleet.Rate = 20*time.Minute, 2400
+					// Few may wait for their proof: all others are sent while a link stands, and not stored while none does.
+					c.Fleet.Duration, c.Window = 20*time.Minute, 100
 					c.Silence = 500 * time.Millisecond
 					c.FaultPause = 2 * time.Millisecond
 					c.Faults = Faults{FaultMainCut: 0.003, FaultSubCut: 0.002, FaultBothCut: 0.002, FaultHalfFrame: 0.02, FaultBadChecksum: 0.03,
 						FaultBadEscape: 0.03, FaultGarbage: 0.03, FaultWrongKey: 0.03, FaultWrongLength: 0.03, FaultDuplicate: 0.03, FaultChopped: 0.02,
 						FaultUnknown: 0.03, FaultDeviation: 0.05, FaultMilliseconds: 0.5, FaultTextLength: 0.5, FaultSlowReader: 0.01,
 						FaultNoHeartbeat: 0.3, FaultWrongPassword: 1, FaultWrongVerify: 0.3}
-				})
+				}, nil)
 				m.same(t)
 				if m.up.LetIn+m.down.LetIn != 0 {
 					t.Errorf("%d and %d were let in with wrong words", m.up.LetIn, m.down.LetIn)
@@ -77,7 +78,7 @@ func TestTruthWithFaults(t *testing.T) {
 	m := meet(t, "2011", true, func(c *Config) {
 		c.Fleet.Duration = 4 * time.Hour
 		c.Faults = Faults{FaultMainCut: 0.0005, FaultBothCut: 0.0005, FaultDuplicate: 0.01, FaultGarbage: 0.01}
-	})
+	}, nil)
 	c := fast(Inferior, "2011", false).Fleet
 	c.Duration, c.Carrier = 4*time.Hour, sim.CarrierCoarse
 	want, got := truthOf(t, c), lines(t, m.truth.Bytes())
@@ -112,9 +113,10 @@ func TestUnprovenIsNotAcknowledged(t *testing.T) {
 		r, _ := s.Run(ctx)
 		ended <- r
 	}()
-	// Twice, so that the second connection brings what the first one had brought already.
-	batches := 0
-	for n := range 2 {
+	// Until a connection brings what another one had brought already.
+	defer context.AfterFunc(ctx, func() { ln.Close() })()
+	first, again := map[string]int{}, 0 // connections that brought a batch first
+	for n := 0; again == 0; n++ {
 		nc, err := ln.Accept()
 		if err != nil {
 			t.Fatal(err)
@@ -125,14 +127,19 @@ func TestUnprovenIsNotAcknowledged(t *testing.T) {
 			case jt809.IDLogin:
 				return front.say(jt809.IDLoginReply, &jt809.LoginReply{VerifyCode: 7})
 			case jt809.IDPositionBatch:
-				batches += n
+				batch := string(f.Plate) + string(f.Data)
+				if k, known := first[batch]; !known {
+					first[batch] = n
+				} else if k < n {
+					again++
+				}
 			}
 			return nil
 		})
 	}
 	stop()
-	if r := <-ended; r.Fleet.Positions.Acknowledged != 0 || r.Fleet.Positions.Sent == 0 || r.Resent == 0 || batches == 0 {
-		t.Errorf("%+v; %d batches on the second connection", r, batches)
+	if r := <-ended; r.Fleet.Positions.Acknowledged != 0 || r.Fleet.Positions.Sent == 0 {
+		t.Errorf("%+v", r)
 	}
 }
 

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -96,8 +98,10 @@ func againstSuperior(t *testing.T, edition string, faulty bool) {
 	}
 	c := fast(Inferior, edition, true)
 	c.Logger = logger
-	c.Fleet.Duration, c.Fleet.Rate = 20*time.Minute, 2400
+	c.Fleet.Duration = 20 * time.Minute
+	c.Window = 200
 	if faulty {
+		c.Window = 100          // so that the others are sent while a link stands
 		c.Silence = time.Second // ends those who say nothing
 		c.FaultPause = 2 * time.Millisecond
 		c.Faults = Faults{FaultMainCut: 0.01, FaultSubCut: 0.003, FaultBothCut: 0.003, FaultHalfFrame: 0.02, FaultBadChecksum: 0.03,
@@ -130,7 +134,11 @@ func againstSuperior(t *testing.T, edition string, faulty bool) {
 	var mu sync.Mutex
 	early := 0
 	var sent bytes.Buffer
+	var answered atomic.Bool // what was asked
 	c.Gateway, c.Fleet.Events = s.Addr().String(), &sent
+	if !faulty {
+		c.Fleet.Events = &gate{ctx: ctx, w: &sent, from: c.Platforms * c.Window, open: answered.Load}
+	}
 	someone := make(chan ingest.Vehicle, 1)
 	c.Fleet.OnAck = func(v ingest.Vehicle, at int64) {
 		if !m.has(key{v, at}) {
@@ -172,11 +180,7 @@ func againstSuperior(t *testing.T, edition string, faulty bool) {
 			{jt809.IDPhotoRequest, &v, &jt809.PhotoRequest{LensID: 1, SizeType: 1}},
 			{jt809.IDStaticQuery, &v, &jt809.Empty{}},
 		} {
-			name := "p0"
-			if q.v != nil {
-				name = reporter(sim, s, v)
-			}
-			r, err := s.Do(ctx, name, q.v, q.id, q.m, time.Now().Add(time.Minute))
+			r, err := s.Do(ctx, reporter(sim, v), q.v, q.id, q.m, time.Now().Add(time.Minute))
 			if err != nil && !faulty {
 				t.Errorf("%v: %v", q.id, err)
 			}
@@ -185,6 +189,9 @@ func againstSuperior(t *testing.T, edition string, faulty bool) {
 	case <-ctx.Done():
 		t.Fatal("nothing was acknowledged")
 	}
+	for !faulty && slices.ContainsFunc(asked, func(id string) bool { a, ok := book.Get(id); return ok && a.State == requests.StateWaiting }) && sleep(ctx, time.Millisecond) {
+	}
+	answered.Store(true)
 	r := <-ended
 	if r.error != nil {
 		t.Fatalf("%v; %+v", r.error, r.Report)
@@ -246,7 +253,7 @@ func againstSuperior(t *testing.T, edition string, faulty bool) {
 }
 
 // reporter is the name of the peer that the vehicle is with.
-func reporter(s *Sim, _ *product.Superior, v ingest.Vehicle) string {
+func reporter(s *Sim, v ingest.Vehicle) string {
 	for i, r := range s.Reference().Vehicles {
 		if r.Vehicle == v {
 			return fmt.Sprintf("p%d", i%s.cfg.Platforms)

@@ -45,6 +45,7 @@ type peer struct {
 
 	mu        sync.Mutex
 	main, sub *link.Conn    // logged in; nil otherwise
+	gone      [2]bool       // main, sub: closed, as who sends found, though it is not taken away yet
 	changed   chan struct{} // closed and made anew when a link comes or goes
 	logins    uint64
 	waiting   bool // for 0x1002
@@ -159,8 +160,10 @@ func truth(b bool) float64 {
 // linksChanged chooses the link for data (7.5) and tells who waits. mu is held.
 func (p *peer) linksChanged() {
 	c := p.main
-	if c == nil {
-		c = p.sub
+	if c == nil || p.gone[0] {
+		if c = p.sub; p.gone[1] {
+			c = nil
+		}
 	}
 	now := p.i.now().UnixMilli()
 	switch before := p.data.Swap(c); {
@@ -184,6 +187,7 @@ const maxGaps = 100
 func (p *peer) mainUp(s *mainLink, code uint32) {
 	p.mu.Lock()
 	p.main, p.session, p.code, p.hasCode = s.conn, s, code, true
+	p.gone[0] = false
 	p.logins++
 	s.login = p.logins
 	p.lastLogin = p.i.now().UnixMilli()
@@ -213,6 +217,7 @@ func (p *peer) mainDown(s *mainLink, why string) {
 		p.states[0].Breaks--
 	}
 	p.main, p.session = nil, nil
+	p.gone[0] = false
 	p.states[0].Address = ""
 	sub := p.sub
 	p.linksChanged()
@@ -233,6 +238,7 @@ func (p *peer) subUp(c *link.Conn, address string) {
 	p.mu.Lock()
 	old := p.sub
 	p.sub = c
+	p.gone[1] = false
 	p.states[1].Address = address
 	p.setState(1, platform.LinkUp, "")
 	alone := p.main == nil
@@ -254,6 +260,7 @@ func (p *peer) subDown(c *link.Conn, why string) {
 	}
 	p.setState(1, platform.LinkDown, why)
 	p.sub = nil
+	p.gone[1] = false
 	p.states[1].Address = ""
 	p.linksChanged()
 	p.metrics.breaks[1].Inc()
@@ -304,17 +311,29 @@ func (p *peer) send(ctx context.Context, e *jt809.Envelope, m jt809.Body) (seria
 		if !errors.Is(err, link.ErrClosed) {
 			return 0, err
 		}
-		if err := p.left(ctx, c); err != nil {
-			return 0, err
-		}
+		p.leave(c)
 	}
 }
 
-// left waits until c, which is closed, no longer carries data.
-func (p *peer) left(ctx context.Context, c *link.Conn) error {
+// leave takes c, which is closed, for one that carries no data any more. Who runs the link may notice later, and must not be
+// waited for: it may be the one who sends, or wait for him.
+func (p *peer) leave(c *link.Conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.data.Load() != c {
+		return
+	}
+	for n, l := range [...]*link.Conn{p.main, p.sub} {
+		p.gone[n] = p.gone[n] || l == c
+	}
+	p.linksChanged()
+}
+
+// carried waits until a link carries data.
+func (p *peer) carried(ctx context.Context) error {
 	for {
 		changed, data, _ := p.await()
-		if data != c {
+		if data != nil {
 			return nil
 		}
 		select {

@@ -9,7 +9,6 @@ import (
 	"lushao/ingest"
 	"lushao/ingest/jt808"
 	"lushao/ingest/jt809"
-	"lushao/ingest/platform"
 	"lushao/ingest/platform/link"
 	"lushao/internal/bus"
 )
@@ -195,7 +194,10 @@ func (r *run) sendThen(ctx context.Context, e *jt809.Envelope, positions int, qu
 	for {
 		c := r.p.data.Load()
 		if c == nil {
-			return 0, platform.ErrOffline
+			if err := r.p.carried(ctx); err != nil {
+				return 0, err
+			}
+			continue
 		}
 		serial, err = c.SendDataThen(ctx, e, queued)
 		if err == nil {
@@ -206,9 +208,7 @@ func (r *run) sendThen(ctx context.Context, e *jt809.Envelope, positions int, qu
 		if !errors.Is(err, link.ErrClosed) {
 			return 0, err
 		}
-		if err := r.p.left(ctx, c); err != nil {
-			return 0, err
-		}
+		r.p.leave(c)
 	}
 }
 

@@ -66,6 +66,44 @@ func TestLoginRefused(t *testing.T) {
 	s.up()
 }
 
+// deaf is a handler that takes nothing.
+type deaf struct{}
+
+func (deaf) Frame(*jt809.Header, []byte) error { return nil }
+func (deaf) Drained() error                    { return nil }
+
+// A main link may end between the answer to its login and the first that is sent over it. What waited for a login goes on waiting then,
+// and the platform dials again.
+func TestAnswersWaitWhileALinkEndsAtOnce(t *testing.T) {
+	x := start(t, options{prepare: func(x *inferiorTest) { x.superior.result = 2 }}) // nobody lets us in
+	p := x.peers[0]
+	if _, err := p.reply(envelope(jt809.IDInspectionReply), &jt809.InspectionReply{InfoID: 7}); !errors.Is(err, platform.ErrOffline) {
+		t.Fatal(err)
+	}
+	ours, theirs := net.Pipe()
+	theirs.Close()
+	ended := &mainLink{conn: link.New(ours, p.options(0))}
+	ended.conn.Run(t.Context(), deaf{})
+	up := make(chan struct{})
+	go func() { p.mainUp(ended, 1); close(up) }() // as the one who dials
+	select {
+	case <-up:
+	case <-time.After(20 * time.Second):
+		t.Fatal("who runs the link waits for its end")
+	}
+	p.mainDown(ended, "ended")
+	p.mu.Lock()
+	stored := len(p.stored)
+	p.mu.Unlock()
+	if stored != 1 {
+		t.Errorf("%d answers wait, want 1", stored)
+	}
+	x.superior.mu.Lock()
+	x.superior.result = 0
+	x.superior.mu.Unlock()
+	x.superior.message(jt809.IDInspectionReply, 1)
+}
+
 func TestWrongVerifyCode(t *testing.T) {
 	x := start(t, options{prepare: func(x *inferiorTest) { x.superior.wrong = 1000 }})
 	m := x.superior.message(jt809.IDSubLoginReply, 1)

@@ -17,6 +17,7 @@ import (
 	"lushao/ingest/jt809"
 	"lushao/ingest/platform"
 	"lushao/ingest/platform/link"
+	"lushao/internal/testport"
 )
 
 // superior is a superior platform by script. What it reads on a main link is lost unless it answers a 0x1005 afterwards;
@@ -336,16 +337,11 @@ func start(t *testing.T, o options) *inferiorTest {
 		o.edition = jt809.Edition2011
 	}
 	x := &inferiorTest{t: t, superior: newSuperior(t, o.edition, o.encrypt), events: newTopic(3), violations: newTopic(1), visiting: newTopic(3)}
-	l, err := net.Listen("tcp", "127.0.0.1:0") // a port that is free
-	if err != nil {
-		t.Fatal(err)
-	}
-	listen := l.Addr().String()
-	l.Close()
+	listen := testport.Reserve(t)
 	c := DefaultConfig()
 	c.Listen = listen
 	c.Heartbeat, c.BackoffMin, c.BackoffMax = 20*time.Millisecond, 5*time.Millisecond, 20*time.Millisecond
-	c.RefusedBackoff, c.BusyBackoff, c.VerifyGrace = 10*time.Millisecond, 5*time.Millisecond, 2*time.Second
+	c.RefusedBackoff, c.BusyBackoff, c.VerifyGrace = 10*time.Millisecond, 5*time.Millisecond, time.Minute
 	p := PeerConfig{Name: "city", Address: x.superior.l.Addr().String(), AccessCode: centre, User: 610023, Password: "Wk7#pq2z", PlatformID: "53010000417",
 		Edition: o.edition.String(), M1: cipher.M1, IA1: cipher.IA1, IC1: cipher.IC1, Encrypt: o.encrypt, SubAddress: listen, From: FromBeginning,
 		Forward: Forward{Classes: []string{"hazmat"}}, OnRequest: true, Alarms: Alarms{Kinds: []string{"speeding"}},

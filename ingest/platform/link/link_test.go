@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -218,40 +219,41 @@ func TestWritesInTheOrderOfSerialsFromManyGoroutines(t *testing.T) {
 }
 
 func TestSlowReader(t *testing.T) {
-	ours, theirs := pair(t)
-	theirs.SetReadBuffer(4096)
-	ours.SetWriteBuffer(4096)
-	c, ended := run(t, ours, Options{Edition: jt809.Edition2011, MaxQueue: 100_000, WriteTimeout: 300 * time.Millisecond}, newRecorder())
-	e := &jt809.Envelope{ID: jt809.IDPlatformDown, Sub: jt809.IDPlatformText, Data: make([]byte, 10_000)}
-	// Send refuses what does not fit; it never blocks.
-	for i := 0; ; i++ {
-		if _, err := c.Send(e, nil); errors.Is(err, ErrFull) {
-			break
-		} else if err != nil {
-			t.Fatal(err)
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := net.Pipe() // has no buffers: nobody reads it
+		defer theirs.Close()
+		c, ended := run(t, ours, Options{Edition: jt809.Edition2011, MaxQueue: 100_000, WriteTimeout: 5 * time.Second}, newRecorder())
+		e := &jt809.Envelope{ID: jt809.IDPlatformDown, Sub: jt809.IDPlatformText, Data: make([]byte, 10_000)}
+		// Send refuses what does not fit; it never blocks.
+		for i := 0; ; i++ {
+			if _, err := c.Send(e, nil); errors.Is(err, ErrFull) {
+				break
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			if i > 10_000 {
+				t.Fatal("the queue has no bound")
+			}
 		}
-		if i > 10_000 {
-			t.Fatal("the queue has no bound")
+		if n := c.Pending(); n > 100_000 {
+			t.Errorf("%d bytes wait", n)
 		}
-	}
-	if n := c.Pending(); n > 100_000 {
-		t.Errorf("%d bytes wait", n)
-	}
-	// SendData waits, until the peer is cut off.
-	if err := func() (err error) {
-		for err == nil {
-			_, err = c.SendData(context.Background(), e)
+		// SendData waits, until the peer is cut off.
+		if err := func() (err error) {
+			for err == nil {
+				_, err = c.SendData(context.Background(), e)
+			}
+			return err
+		}(); !errors.Is(err, ErrClosed) {
+			t.Errorf("SendData: %v", err)
 		}
-		return err
-	}(); !errors.Is(err, ErrClosed) {
-		t.Errorf("SendData: %v", err)
-	}
-	if err := endOf(t, ended); !errors.Is(err, ErrSlowReader) {
-		t.Errorf("ended with %v", err)
-	}
-	if _, err := c.Send(e, nil); !errors.Is(err, ErrClosed) {
-		t.Errorf("Send after the end: %v", err)
-	}
+		if err := endOf(t, ended); !errors.Is(err, ErrSlowReader) {
+			t.Errorf("ended with %v", err)
+		}
+		if _, err := c.Send(e, nil); !errors.Is(err, ErrClosed) {
+			t.Errorf("Send after the end: %v", err)
+		}
+	})
 }
 
 func TestSendWaitEndsWithItsContext(t *testing.T) {

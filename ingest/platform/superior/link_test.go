@@ -138,17 +138,28 @@ func TestInferiorClosesBoth(t *testing.T) {
 
 func TestSilenceAndHeartbeats(t *testing.T) {
 	cfg := testConfig()
-	cfg.Silence, cfg.Heartbeat = 400*time.Millisecond, 20*time.Millisecond
-	h := start(t, cfg, nil)
+	var clock fakeClock
+	clock.set(time.Now())
+	h := start(t, cfg, func(d *Deps) { d.Now = clock.now })
 	s := newScript(t, h, jt809.Edition2011).both()
 	for range 3 {
+		s.proof()
+		clock.add(cfg.Heartbeat)
 		s.sub.get(jt809.IDSubHeartbeat, s.ed, nil)
 		s.send(s.sub, jt809.IDSubHeartbeatReply, nil, nil)
 	}
-	// Now it falls silent on both.
+	// Now it falls silent on both. What it sent last may be read after the clock has moved.
+	eventually(t, "both are closed", func() bool {
+		clock.add(cfg.Silence)
+		select {
+		case <-s.sub.done:
+		default:
+			return false
+		}
+		p := h.Peers()[0]
+		return p.Main.State == platform.LinkDown && p.Main.Breaks == 1
+	})
 	s.main.ended()
-	s.sub.ended()
-	eventually(t, "both are down", func() bool { p := h.Peers()[0]; return p.Main.State == platform.LinkDown && p.Main.Breaks == 1 })
 }
 
 func TestTheSubLinkAloneIsClosedAfterAWhile(t *testing.T) {
