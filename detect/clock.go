@@ -169,7 +169,7 @@ func (e *Engine) wakeAt(v *vehicle, what wake, at int64) {
 
 // advance moves the clock by an event, and fires what is due. Times that fail the gate's first test do not move it.
 func (e *Engine) advance(ev *ingest.Event) {
-	if e.frozen || ev.Received <= e.clock || ev.Time > ev.Received+e.snap.gate.future {
+	if e.frozen || ev.Received <= e.clock || !e.snap.gate.believes(ev) {
 		return
 	}
 	e.fire(ev.Received)
@@ -206,7 +206,7 @@ func (e *Engine) lastClock(events []ingest.Event) int64 {
 	latest := map[ingest.Vehicle]int64{}
 	for i := range events {
 		ev := &events[i]
-		if ev.Time > ev.Received+e.whole.forVehicle(&ev.Vehicle).gate.future {
+		if !e.whole.forVehicle(&ev.Vehicle).gate.believes(ev) {
 			continue
 		}
 		own = own || ev.Received != ev.Time

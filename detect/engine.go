@@ -283,7 +283,7 @@ func (e *Engine) apply(v *vehicle, ev *ingest.Event) {
 // the gate's first test, located or not, in order of time.
 func (e *Engine) hear(v *vehicle, ev *ingest.Event) {
 	heard := v.heard.ms()
-	if ev.Time > ev.Received+e.snap.gate.future || ev.Time < heard {
+	if !e.snap.gate.believes(ev) || ev.Time < heard {
 		return
 	}
 	for i := range e.snap.rules {

@@ -28,7 +28,7 @@ func (x *explainer) positionAfter(at int64) *traced {
 }
 
 func (x *explainer) heard(f *traced) bool {
-	return x.event(f).Kind == ingest.KindPosition && f.quality != QualityFuture
+	return x.event(f).Kind == ingest.KindPosition && f.quality != QualityFuture && f.quality != QualityPast
 }
 
 // monitoredFact says why the vehicle must be monitored.

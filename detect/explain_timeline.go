@@ -141,6 +141,7 @@ func flagWords(flag string) Text {
 
 // qualityWords say why a position is no fix.
 var qualityWords = [qualityCount]Text{QualityFuture: {"时间超前于接收时间，不采信", "its time is ahead of when it was received: not believed"},
+	QualityPast:      {"时间过早，终端时钟有误，不采信", "far too old: its clock is wrong, not believed"},
 	QualityEncrypted: {"坐标加密，不作判定", "coordinates encrypted: not judged"}, QualityUnlocated: {"未定位", "not located"},
 	QualityPlace: {"位置在国境之外，不采信", "outside of the country: not believed"}, QualitySpeed: {"速度不可能，不采信", "an impossible speed: not believed"},
 	QualityDuplicate: {"同一时刻重复报告，以先到者为准", "one of this time was there before: that one counts"}, QualityLate: {"迟到", "late"},

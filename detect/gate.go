@@ -11,6 +11,7 @@ type Quality uint8
 const (
 	QualityOK        Quality = iota
 	QualityFuture            // ahead of when it was received
+	QualityPast              // older than anything that a terminal stores
 	QualityEncrypted         // coordinates encrypted by the sender
 	QualityUnlocated         // the receiver had no fix
 	QualityPlace             // outside of the country's box
@@ -21,7 +22,7 @@ const (
 	qualityCount
 )
 
-var qualityNames = [qualityCount]string{"ok", "future", "encrypted", "unlocated", "place", "speed", "duplicate", "late", "jump"}
+var qualityNames = [qualityCount]string{"ok", "future", "past", "encrypted", "unlocated", "place", "speed", "duplicate", "late", "jump"}
 
 func (q Quality) String() string { return qualityNames[q] }
 
@@ -36,11 +37,17 @@ func Qualities() []Quality {
 
 // gateLimits are the gate's settings in the units of events.
 type gateLimits struct {
-	future                         int64 // ms
+	future, past                   int64 // ms; past 0: no bound
 	minLat, maxLat, minLon, maxLon int32 // 1e-6 degree, inclusive
 	speed                          uint16
 	jump                           float64 // m/s
 	jumps                          int
+}
+
+// believes reports whether the clock by which an event has its time can be right. The rule book's first test is that it is not ahead of
+// when the event was received; one that is years behind, as receivers are that lost count of the weeks or have no fix yet, is no better.
+func (g *gateLimits) believes(ev *ingest.Event) bool {
+	return ev.Time <= ev.Received+g.future && (g.past == 0 || ev.Time >= ev.Received-g.past)
 }
 
 // stateless makes the tests that need no other position, in the order of the rule book.
@@ -49,6 +56,8 @@ func (g *gateLimits) stateless(e *ingest.Event) Quality {
 	switch {
 	case e.Time > e.Received+g.future:
 		return QualityFuture
+	case !g.believes(e):
+		return QualityPast
 	case e.Flags&ingest.FlagEncrypted != 0:
 		return QualityEncrypted
 	case !p.Located:

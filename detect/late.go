@@ -64,8 +64,11 @@ func (e *Engine) order(v *vehicle, ev *ingest.Event) {
 	default:
 		return
 	}
+	if !e.snap.gate.believes(ev) {
+		return
+	}
 	if ev.Time >= e.newestOf(v) {
-		if ev.Time > heard && ev.Time <= ev.Received+e.snap.gate.future && ev.Kind != ingest.KindPosition {
+		if ev.Time > heard && ev.Kind != ingest.KindPosition {
 			e.setNewest(v, ev.Time)
 		}
 		return

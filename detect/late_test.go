@@ -442,3 +442,40 @@ func TestCorrectSegments(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// A terminal whose clock shows the year 2000 until its receiver has a fix: nothing is found, nothing is judged again, and no silence of
+// twenty-six years begins; its weighings and alarms of then are no better.
+func TestAClockThatIsYearsBehind(t *testing.T) {
+	v := vehicleOf(t, "晋E12345")
+	snap := compile(t, &detect.ReferenceData{Vehicles: []detect.VehicleRecord{{Vehicle: v, Class: detect.ClassHazmat}}}, 1)
+	const then = int64(946684800000) // 2000-01-01
+	var events []ingest.Event
+	for s := range int64(40) {
+		e := position(v, s*30, 35.5+float64(s)*0.005, 112.8, 60)
+		if s%10 < 3 {
+			e.Time = then + s*30_000
+		}
+		events = append(events, e)
+		if s%10 == 5 {
+			a := ingest.Event{Kind: ingest.KindSafety, Vehicle: v, Time: then + s*30_000, Received: e.Received, Safety: &ingest.Safety{System: "dsm", Kind: "phone", Level: 2, Speed: ingest.NoSpeed}}
+			events = append(events, a)
+		}
+	}
+	e := detect.New(snap)
+	found := slices.Clone(e.Process(events, 1))
+	found = append(found, e.Finish(1, true)...)
+	for _, o := range found {
+		if o.Kind != detect.KindNoWaybill { // it is on the road without one
+			t.Errorf("%s from %s", o.Kind, o.Start.Std())
+		}
+	}
+	if late := e.TakeLate(nil); len(late) > 0 {
+		t.Errorf("to be judged again: %v", late)
+	}
+	if n := e.Stats().Positions[detect.QualityPast]; n != 12 {
+		t.Errorf("%d positions of the past, want 12", n)
+	}
+	if again := detect.RejudgeAtEnd(snap, slices.Clone(events), v); slices.ContainsFunc(again, func(o detect.Violation) bool { return o.Kind != detect.KindNoWaybill }) {
+		t.Errorf("judged again: %d violations", len(again))
+	}
+}

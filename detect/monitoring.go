@@ -49,7 +49,7 @@ type weighedAt struct {
 }
 
 // credible reports whether the station's clock can be believed: by the gate's first test.
-func (e *Engine) credible(ev *ingest.Event) bool { return ev.Time <= ev.Received+e.snap.gate.future }
+func (e *Engine) credible(ev *ingest.Event) bool { return e.snap.gate.believes(ev) }
 
 func (e *Engine) weighedAt(v *vehicle, ev *ingest.Event) weighedAt {
 	w := ev.Weighing

@@ -81,10 +81,9 @@ func (c *safetyCase) expires(s *Settings) int64 {
 	return c.reach.held.time + int64(c.settings(s).LastS)*1000
 }
 
-// safetyEvent takes an alarm of an assistance system. One that is ahead of when it was received is not believed, as with
-// positions.
+// safetyEvent takes an alarm of an assistance system. One whose clock is wrong is not believed, as with positions.
 func safetyEvent(e *Engine, v *vehicle, ev *ingest.Event) {
-	if ev.Time > ev.Received+e.snap.gate.future {
+	if !e.snap.gate.believes(ev) {
 		return
 	}
 	e.safetyPass(v, ev.Time)

@@ -66,6 +66,7 @@ type Settings struct {
 // GateSettings say when a position is a fix.
 type GateSettings struct {
 	FutureS       int     `yaml:"future_s"` // a position may be this much ahead of when it was received
+	PastS         int     `yaml:"past_s"`   // and this much older; what is older still has a wrong clock. 0: no bound. The rule book has none
 	MinLon        float64 `yaml:"min_lon"`  // degrees; the box is inclusive
 	MaxLon        float64 `yaml:"max_lon"`
 	MinLat        float64 `yaml:"min_lat"`
@@ -246,7 +247,7 @@ type OversizeSettings struct {
 // DefaultSettings returns the rule book's own numbers.
 func DefaultSettings() Settings {
 	s := Settings{
-		Gate:     GateSettings{FutureS: 300, MinLon: 73.55, MaxLon: 135.1, MinLat: 3.85, MaxLat: 53.56, MaxSpeed: 220, JumpSpeed: 200, JumpsToAccept: 3},
+		Gate:     GateSettings{FutureS: 300, PastS: 366 * 86400, MinLon: 73.55, MaxLon: 135.1, MinLat: 3.85, MaxLat: 53.56, MaxSpeed: 220, JumpSpeed: 200, JumpsToAccept: 3},
 		Movement: MovementSettings{Moving: 5, StopRadius: 200, RunGapS: 300},
 		Night:    NightSettings{From: "22:00", To: "06:00"},
 		Speeding: SpeedingSettings{Enabled: true, SustainedS: 30, MergeS: 60, Spike: 30, SpikeWindowS: 60,
@@ -335,6 +336,7 @@ func (s *Settings) ownProblems() (errs SettingProblems) {
 		check(v >= 0 && v <= 7*86400, "%s: %d; from 0 to %d seconds", name, v, 7*86400)
 	}
 	seconds("gate.future_s", s.Gate.FutureS)
+	check(s.Gate.PastS == 0 || s.Gate.PastS >= 86400 && s.Gate.PastS <= 10*366*86400, "gate.past_s: %d; from %d to %d seconds, or 0 for no bound", s.Gate.PastS, 86400, 10*366*86400)
 	check(s.Gate.MinLon < s.Gate.MaxLon && s.Gate.MinLon >= -180 && s.Gate.MaxLon <= 180, "gate.min_lon, gate.max_lon: %v to %v is no range of degrees", s.Gate.MinLon, s.Gate.MaxLon)
 	check(s.Gate.MinLat < s.Gate.MaxLat && s.Gate.MinLat >= -90 && s.Gate.MaxLat <= 90, "gate.min_lat, gate.max_lat: %v to %v is no range of degrees", s.Gate.MinLat, s.Gate.MaxLat)
 	speed("gate.max_speed_kmh", s.Gate.MaxSpeed)

@@ -13,6 +13,7 @@ import (
 // rule book says in words, or leaves open.
 var ruleBookDefaults = []struct{ path, value, book string }{
 	{"gate.future_s", "300", "time ≤ received + 5 min"},
+	{"gate.past_s", "31622400", "no bound: a local addition"},
 	{"gate.min_lon", "73.55", "within lon 73.55–135.1"},
 	{"gate.max_lon", "135.1", "within lon 73.55–135.1"},
 	{"gate.min_lat", "3.85", "lat 3.85–53.56"},

@@ -54,6 +54,7 @@ func only(k ...Kind) []Kind { return k }
 // settingTable is every setting of rules.yaml, in the order of the file.
 var settingTable = []Setting{
 	{Path: "gate.future_s", Means: "how far a position's time may be ahead of when it was received", Kinds: Kinds()},
+	{Path: "gate.past_s", Means: "how much older than that it may be; what is older has a wrong clock. 0: no bound", Kinds: Kinds()},
 	{Path: "gate.min_lon", Means: "western edge of the box in which a position must lie", Kinds: kindsOfFixes},
 	{Path: "gate.max_lon", Means: "eastern edge of that box", Kinds: kindsOfFixes},
 	{Path: "gate.min_lat", Means: "southern edge of that box", Kinds: kindsOfFixes},

@@ -272,7 +272,7 @@ func (s *Snapshot) compileSettings() {
 	hundredth := func(kmh float64) uint32 { return uint32(math.Round(kmh*10)) * 10 }
 	micro := func(degrees float64) int32 { return int32(math.Round(degrees * 1e6)) }
 	g := &s.Settings.Gate
-	s.gate = gateLimits{future: int64(g.FutureS) * 1000, minLat: micro(g.MinLat), maxLat: micro(g.MaxLat),
+	s.gate = gateLimits{future: int64(g.FutureS) * 1000, past: int64(g.PastS) * 1000, minLat: micro(g.MinLat), maxLat: micro(g.MaxLat),
 		minLon: micro(g.MinLon), maxLon: micro(g.MaxLon), speed: tenth(g.MaxSpeed), jump: g.JumpSpeed / 3.6, jumps: g.JumpsToAccept}
 	s.moving = tenth(s.Settings.Movement.Moving)
 	s.spike = tenth(s.Settings.Speeding.Spike)
