@@ -135,9 +135,12 @@ func againstSuperior(t *testing.T, edition string, faulty bool) {
 	early := 0
 	var sent bytes.Buffer
 	var answered atomic.Bool // what was asked
+	var sim *Sim
 	c.Gateway, c.Fleet.Events = s.Addr().String(), &sent
 	if !faulty {
-		c.Fleet.Events = &gate{ctx: ctx, w: &sent, from: c.Platforms * c.Window, open: answered.Load}
+		c.Fleet.Events = &gate{ctx: ctx, w: &sent, from: c.Platforms * c.Window, open: func() bool { // the fleet runs in sim
+			return answered.Load() && sim.n.subLinks.Load() >= int64(c.Platforms)
+		}}
 	}
 	someone := make(chan ingest.Vehicle, 1)
 	c.Fleet.OnAck = func(v ingest.Vehicle, at int64) {
@@ -151,8 +154,7 @@ func againstSuperior(t *testing.T, edition string, faulty bool) {
 		default:
 		}
 	}
-	sim, err := New(c)
-	if err != nil {
+	if sim, err = New(c); err != nil {
 		t.Fatal(err)
 	}
 	type result struct {
