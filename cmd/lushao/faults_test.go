@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"lushao/detect"
+	"lushao/detect/worker"
 	"lushao/enforce/store"
 	"lushao/internal/sim"
 )
@@ -15,9 +16,7 @@ import (
 func TestMisbehavingFleet(t *testing.T) {
 	dir := t.TempDir()
 	c := testConfig(dir)
-	// What a terminal reports whose clock is years behind came late, and as such it is a part of the vehicle's way when this is judged
-	// again, seconds later: then it was silent for years. The record is looked at as the detector made it.
-	c.Recheck.Enabled = false
+	c.Recheck.Quiet, c.Recheck.Longest = 300*time.Millisecond, 5*time.Second
 	fleet := testFleet(t, 40, 90*time.Minute)
 	writeFleetReference(t, c.Reference.Dir, fleet)
 	a, stop := startApp(t, c)
@@ -52,7 +51,13 @@ func TestMisbehavingFleet(t *testing.T) {
 			t.Errorf("the fleet drove no %s: the test would prove nothing of it", k)
 		}
 	}
-	caughtUp(t, a.cfg.Bus.Brokers)
+	for range 2 { // who reported late is judged again, which must find the same
+		caughtUpGroups(t, a.cfg.Bus.Brokers, "", [2]string{worker.Group, worker.EventsTopic}, [2]string{"archive", worker.EventsTopic},
+			[2]string{"recheck", worker.RechecksTopic}, [2]string{"violations-sink", worker.ViolationsTopic})
+	}
+	if scrape(t, base+"/metrics")["lushao_recheck_vehicles_total"] == 0 {
+		t.Error("nobody was judged again: the test would prove nothing of it")
+	}
 	found := allViolations(t, base)
 	var got []string
 	for i := range found {
