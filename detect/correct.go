@@ -6,14 +6,25 @@ import (
 	"slices"
 )
 
-// NoteLateData is the note of what was found, changed or taken back because of data that came late.
-const NoteLateData = "late_data"
-
 // Notes of what judging again corrects.
 const (
-	noteLateData   = NoteLateData // found, changed or taken back because of data that came late
+	NoteLateData   = "late_data"  // found, changed or taken back because of data that came late
+	NoteCompany    = "company"    // because of what others reported, of whom the engine that judged it does not know
 	noteSuperseded = "superseded" // taken back because it began at another time: detail.superseded_by is the record that stands
 )
+
+// correctionNote reports whether a note says that a record was corrected.
+func correctionNote(note string) bool { return note == NoteLateData || note == NoteCompany }
+
+// WithoutCorrection returns notes without those that say that a record was corrected.
+func WithoutCorrection(notes []string) []string {
+	return slices.DeleteFunc(slices.Clone(notes), correctionNote)
+}
+
+// CompanyKinds are those about which other vehicles decide: who stands in a jam is not to blame, nor is who is in conflict with a station
+// that too many are. An engine knows the vehicles of its own partition only, so that of several engines' findings those of these kinds are to
+// be judged again with all vehicles.
+var CompanyKinds = []Kind{KindFenceStop, KindPositionConflict}
 
 // Correction says how far a correction goes.
 type Correction struct {
@@ -25,6 +36,15 @@ type Correction struct {
 	// Changed is when the rules and places of now came into force, Unix ms, or the earliest of which that is known. What began before is
 	// corrected only where late data make the difference, and not other rules or places. 0: they always were.
 	Changed int64
+	// Note says why; empty: NoteLateData.
+	Note string
+}
+
+func (c *Correction) note() string {
+	if c.Note == "" {
+		return NoteLateData
+	}
+	return c.Note
 }
 
 // Correct compares the record of a vehicle with what Rejudge found, and returns the records that make it right: what late data have hidden is
@@ -46,7 +66,7 @@ func Correct(recorded, judged, lived []Violation, c Correction) (out []Violation
 			continue
 		}
 		v.Version = c.Version
-		v.Notes = withNote(v.Notes, noteLateData)
+		v.Notes = withNote(v.Notes, c.note())
 		out = append(out, v)
 	}
 	for i := range recorded {
@@ -60,7 +80,7 @@ func Correct(recorded, judged, lived []Violation, c Correction) (out []Violation
 		}
 		v := *old
 		v.State, v.Version = StateRetracted, c.Version
-		v.Notes = withNote(v.Notes, noteLateData)
+		v.Notes = withNote(v.Notes, c.note())
 		if by := instead(old, judged); by != nil {
 			v.Notes = withNote(v.Notes, noteSuperseded)
 			detail := map[string]any{}
@@ -84,7 +104,7 @@ func byID(list []Violation) map[string]*Violation {
 }
 
 // corrected reports whether a record is one that Correct wrote.
-func corrected(v *Violation) bool { return slices.Contains(v.Notes, noteLateData) }
+func corrected(v *Violation) bool { return slices.ContainsFunc(v.Notes, correctionNote) }
 
 // instead finds the violation that stands for one that was not found again: of its kind, about the same thing, at the same time.
 func instead(old *Violation, judged []Violation) *Violation {
@@ -125,7 +145,7 @@ func sameRecord(old, v *Violation) bool {
 func textOf(v *Violation) []byte {
 	c := *v
 	c.Version, c.RuleVersion = 0, ""
-	c.Notes = slices.DeleteFunc(slices.Clone(c.Notes), func(n string) bool { return n == noteLateData })
+	c.Notes = WithoutCorrection(c.Notes)
 	b, err := json.Marshal(&c)
 	if err != nil { // it was written as JSON before
 		return nil
@@ -149,11 +169,11 @@ func CorrectVisits(recorded, judged, lived []Visit, c Correction) (out []Visit, 
 		switch {
 		case int64(v.Entered) < c.Since || old != nil && (old.Version > c.Version || sameVisit(old, &v)):
 			continue
-		case int64(v.Entered) < c.Changed && before != nil && (old == nil || sameVisit(before, &v) && !slices.Contains(old.Notes, noteLateData)):
+		case int64(v.Entered) < c.Changed && before != nil && (old == nil || sameVisit(before, &v) && !slices.ContainsFunc(old.Notes, correctionNote)):
 			left++
 			continue
 		}
-		v.Version, v.Notes = c.Version, withNote(v.Notes, noteLateData)
+		v.Version, v.Notes = c.Version, withNote(v.Notes, c.note())
 		out = append(out, v)
 	}
 	for i := range recorded {
@@ -161,11 +181,11 @@ func CorrectVisits(recorded, judged, lived []Visit, c Correction) (out []Visit, 
 		switch {
 		case v.State == StateRetracted || found[v.ID] != nil || int64(v.Entered) < c.Since || v.Version > c.Version:
 			continue
-		case int64(v.Entered) < c.Changed && live[v.ID] == nil && !slices.Contains(v.Notes, noteLateData):
+		case int64(v.Entered) < c.Changed && live[v.ID] == nil && !slices.ContainsFunc(v.Notes, correctionNote):
 			left++
 			continue
 		}
-		v.State, v.Version, v.Notes = StateRetracted, c.Version, withNote(v.Notes, noteLateData)
+		v.State, v.Version, v.Notes = StateRetracted, c.Version, withNote(v.Notes, c.note())
 		out = append(out, v)
 	}
 	return out, left

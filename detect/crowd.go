@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"lushao/geo"
+	"lushao/ingest"
 )
 
 // The crowd is the vehicles that stand near fences in which stopping is forbidden: where more than a few stand together it is
@@ -78,4 +79,12 @@ func (e *Engine) standing(p geo.Point, t int64) int {
 		}
 	}
 	return n
+}
+
+// StandsWhereForbidden reports whether a position shows a vehicle that stands so near to a fence in which stopping is forbidden that it counts
+// for a jam there.
+func (s *Snapshot) StandsWhereForbidden(ev *ingest.Event) bool {
+	p := &ev.Position
+	return s.noStop != nil && ev.Kind == ingest.KindPosition && s.CheckPosition(ev) == QualityOK && speedKnown(p.Speed) && p.Speed < s.moving &&
+		len(s.noStop.Near(geo.Point{Lat: p.Lat, Lon: p.Lon}, s.Settings.FenceStop.CrowdRadius, nil)) > 0
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -26,10 +27,13 @@ type Recheck struct {
 	Wide   bool         `json:"wide,omitempty"`   // see detect.Late
 	Linked bool         `json:"linked,omitempty"` // asks for no others
 	Papers bool         `json:"papers,omitempty"` // nothing came late but papers: only what these decide on
-	Why    string       `json:"why,omitempty"`
-	Offset int64        `json:"offset"` // next of the events; 0: as far as the engine has come when this is read
-	Clock  int64        `json:"clock"`  // the stream's clock there, Unix ms
+	Why    string       `json:"why,omitempty"`    // late, company, driver, papers
+	Offset int64        `json:"offset"`           // next of the events; 0: as far as the engine has come when this is read
+	Clock  int64        `json:"clock"`            // the stream's clock there, Unix ms
 }
+
+// WhyCompany says that nothing is known to be wrong, but that vehicles of other partitions may decide on what was found.
+const WhyCompany = "company"
 
 // Vehicle returns the vehicle that is meant.
 func (r *Recheck) Vehicle() (ingest.Vehicle, error) { return ingest.NewVehicle(r.Plate, r.Color) }
@@ -47,21 +51,39 @@ func (r *Recheck) Message(partitions int) (bus.KeyedMessage, error) {
 	return bus.KeyedMessage{Partition: v.Partition(partitions), Key: []byte(v.String()), Value: b}, nil
 }
 
+// askCompany takes note of a record on which vehicles of other partitions may decide, so that it is judged again with them.
+func (p *partition) askCompany(v *detect.Violation) {
+	if p.partitions < 2 || v.Shadow != "" || !slices.Contains(detect.CompanyKinds, v.Kind) {
+		return
+	}
+	r := Recheck{Plate: v.Plate, Color: v.Color, From: int64(v.Start), To: int64(v.Start), Why: WhyCompany}
+	if v.End != nil {
+		r.To = int64(*v.End)
+	}
+	p.company = append(p.company, r)
+}
+
 // askAgain writes which vehicles are to be judged again.
 func (p *partition) askAgain(ctx context.Context) error {
 	p.late = p.engine.TakeLate(p.late[:0])
-	if len(p.late) == 0 {
-		return nil
-	}
-	messages := make([]bus.KeyedMessage, len(p.late))
+	asked := p.company
 	for i := range p.late {
 		l := &p.late[i]
-		r := Recheck{Plate: l.Vehicle.Plate(), Color: l.Vehicle.Color, From: l.From, To: l.To, Wide: l.Wide, Why: "late", Offset: p.next, Clock: p.engine.Clock()}
-		b, err := json.Marshal(&r)
+		asked = append(asked, Recheck{Plate: l.Vehicle.Plate(), Color: l.Vehicle.Color, From: l.From, To: l.To, Wide: l.Wide, Why: "late"})
+	}
+	p.company = p.company[:0]
+	if len(asked) == 0 {
+		return nil
+	}
+	messages := make([]bus.KeyedMessage, len(asked))
+	for i := range asked {
+		r := &asked[i]
+		r.Offset, r.Clock = p.next, p.engine.Clock()
+		b, err := json.Marshal(r)
 		if err != nil {
-			panic(fmt.Sprintf("recheck of %s: %v", l.Vehicle, err)) // as in put
+			panic(fmt.Sprintf("recheck of %s: %v", r.Plate, err)) // as in put
 		}
-		messages[i] = bus.KeyedMessage{Partition: p.number, Key: []byte(l.Vehicle.String()), Value: b}
+		messages[i] = bus.KeyedMessage{Partition: p.number, Key: fmt.Appendf(nil, "%s/%d", r.Plate, r.Color), Value: b}
 	}
 	p.metrics.rechecks.Add(float64(len(messages)))
 	return p.bus.WriteKeyed(ctx, RechecksTopic, messages...)

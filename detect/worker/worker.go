@@ -94,12 +94,16 @@ func (w *Worker) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	partitions, err := w.bus.Partitions(ctx, EventsTopic)
+	if err != nil {
+		return err
+	}
 	return w.bus.Assign(ctx, Group, EventsTopic, w.cfg.Shared, func(ctx context.Context, a bus.Assignment) error {
 		ctx, cancel := context.WithCancelCause(ctx)
 		defer cancel(nil)
 		done := make(chan error)
 		for _, n := range a.Partitions {
-			p := &partition{Worker: w, number: n, violations: violations, commit: a.Commit}
+			p := &partition{Worker: w, number: n, partitions: partitions, violations: violations, commit: a.Commit}
 			go func() { done <- p.run(ctx) }()
 		}
 		var failed error
@@ -117,6 +121,7 @@ func (w *Worker) Run(ctx context.Context) error {
 type partition struct {
 	*Worker
 	number     int
+	partitions int // of the events topic
 	violations int // partitions of the violations topic
 	commit     func(ctx context.Context, next map[int]int64) error
 
@@ -133,6 +138,7 @@ type partition struct {
 	visits  []bus.KeyedMessage
 	driving []bus.KeyedMessage
 	late    []detect.Late
+	company []Recheck // of records on which vehicles of other partitions may decide
 }
 
 func (p *partition) run(ctx context.Context) error {
@@ -245,6 +251,7 @@ func (p *partition) put(vs []detect.Violation) {
 			p.metrics.shadowed.WithLabelValues(v.Shadow, string(v.Kind), string(v.State)).Inc()
 		}
 		p.out = append(p.out, m)
+		p.askCompany(v)
 	}
 }
 

@@ -235,7 +235,7 @@ func differences(v *store.Record, is *detect.Violation) ([]difference, error) {
 
 // onlyLate reports whether the notes of a record differ only in that data came late, which is seen by nobody who has them all.
 func onlyLate(recorded, now []string) bool {
-	return slices.Equal(slices.DeleteFunc(slices.Clone(recorded), func(n string) bool { return n == detect.NoteLateData }), now)
+	return slices.Equal(detect.WithoutCorrection(recorded), now)
 }
 
 // tellWhy says why what is found now may differ from the record.

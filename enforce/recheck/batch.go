@@ -48,6 +48,7 @@ type review struct {
 	drivers  []ingest.Vehicle // other vehicles of the drivers
 	others   []part           // of the events of others that help to judge it
 
+	alone      []detect.Violation // conflicts with stations, as they are without those of others
 	violations []detect.Violation
 	visits     []detect.Visit
 	correction

@@ -25,14 +25,15 @@ type Archive interface {
 	CardUses(ctx context.Context, licenses []string, from, to int64) ([]store.CardUse, error)
 	WeighedAt(ctx context.Context, stations []string, from, to int64) ([]store.Weighed, error)
 	VehiclesAt(ctx context.Context, scenes []store.Scene, limit int) ([][]ingest.Vehicle, error)
+	StopsAt(ctx context.Context, scenes []store.Scene) ([]store.Stop, error)
 	DriverTotals(ctx context.Context, since int64, l store.DriverLimits) ([]store.DriverTotal, error)
 }
 
 var _ Archive = (*store.Store)(nil)
 
-// narrowKinds are those that a weighing or an alarm that came late can touch.
+// narrowKinds are those that a weighing or an alarm that came late can touch, or others beside it.
 var narrowKinds = []detect.Kind{detect.KindOverload, detect.KindHundredTonne, detect.KindOversize, detect.KindPermitMismatch, detect.KindUnmonitoredRunning,
-	detect.KindWeighEvasion, detect.KindPositionConflict, detect.KindDriverBehavior, detect.KindCollisionRisk}
+	detect.KindWeighEvasion, detect.KindPositionConflict, detect.KindFenceStop, detect.KindDriverBehavior, detect.KindCollisionRisk}
 
 const (
 	hour = int64(time.Hour / time.Millisecond)
@@ -84,6 +85,9 @@ func (q *queue) judge(ctx context.Context, batch []*request) ([]*review, error) 
 		return nil, err
 	}
 	begun = q.now()
+	for _, c := range list {
+		c.alone = only(c.violations, isConflict)
+	}
 	more, err := q.readCompany(ctx, snap, list)
 	if err != nil {
 		return nil, err
@@ -103,7 +107,10 @@ func (q *queue) judge(ctx context.Context, batch []*request) ([]*review, error) 
 	if err := q.write(ctx, list); err != nil {
 		return nil, err
 	}
-	return list, q.askDrivers(ctx, list)
+	if err := q.askDrivers(ctx, list); err != nil {
+		return nil, err
+	}
+	return list, q.askCompany(ctx, snap, list)
 }
 
 // record is what stands of the vehicles of a batch.
@@ -163,6 +170,9 @@ func (c *review) compare(snap *detect.Snapshot, before record, changed int64) {
 	})
 	version := worker.CorrectionVersion(c.Offset)
 	ever := detect.Correction{Version: version, Since: c.since}
+	if c.company {
+		ever.Note = detect.NoteCompany
+	}
 	since := ever
 	since.Changed = changed
 	rest := c.recorded

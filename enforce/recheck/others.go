@@ -122,7 +122,7 @@ func (q *queue) readCompany(ctx context.Context, snap *detect.Snapshot, list []*
 	stop := func(v *detect.Violation) bool {
 		return v.Kind == detect.KindFenceStop && v.StartLat != nil && v.StartLon != nil
 	}
-	conflict := func(v *detect.Violation) bool { return v.Kind == detect.KindPositionConflict && v.Station != nil }
+	conflict := func(v *detect.Violation) bool { return isConflict(*v) }
 	each(func(c *review, _ int, v *detect.Violation) {
 		switch start := int64(v.Start); {
 		case stop(v):

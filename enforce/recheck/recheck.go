@@ -155,6 +155,7 @@ type request struct {
 	worker.Recheck
 	vehicle      ingest.Vehicle
 	late         bool      // something else came late than papers in files
+	company      bool      // nothing came late at all: others may decide on what was found
 	offset       int64     // of the oldest message that asked for it
 	archived     int64     // the archive is known to have as much as was asked for up to this Offset, and the record what was found in it
 	asked, again time.Time // when it was asked for first and last; or when it is tried again
@@ -199,7 +200,7 @@ func (q *queue) take(ctx context.Context, batch []bus.Message) error {
 		}
 		old := q.waiting[v]
 		if old == nil {
-			q.waiting[v] = &request{Recheck: r, vehicle: v, late: !r.Papers, offset: m.Offset, asked: now, again: now.Add(q.cfg.Quiet)}
+			q.waiting[v] = &request{Recheck: r, vehicle: v, late: !r.Papers, company: r.Why == worker.WhyCompany, offset: m.Offset, asked: now, again: now.Add(q.cfg.Quiet)}
 			q.order = append(q.order, v)
 			q.metrics.waiting.Inc()
 			q.tellOldest()
@@ -241,6 +242,7 @@ func (r *request) merge(o *worker.Recheck) {
 	}
 	r.To, r.Wide, r.Linked = max(r.To, o.To), r.Wide || o.Wide, r.Linked && o.Linked
 	r.Papers, r.late = r.Papers || o.Papers, r.late || !o.Papers
+	r.company = r.company && o.Why == worker.WhyCompany
 	if o.Offset > r.Offset {
 		r.Offset, r.Clock = o.Offset, o.Clock
 	}
@@ -310,8 +312,13 @@ func (q *queue) due(ctx context.Context) (out []*request, err error) {
 	if len(out) == 0 {
 		return nil, nil
 	}
-	// The engine wrote its records before it asked: when they have all reached the store, none that is to be corrected is missing.
-	for _, t := range [...]struct{ topic, group string }{{worker.ViolationsTopic, q.sinks.Violations}, {worker.VisitsTopic, q.sinks.Visits}} {
+	// The engine wrote its records before it asked: when they have all reached the store, none that is to be corrected is missing. Where others
+	// decide, what these reported until now must be in the archive too.
+	topics := []struct{ topic, group string }{{worker.ViolationsTopic, q.sinks.Violations}, {worker.VisitsTopic, q.sinks.Visits}}
+	if slices.ContainsFunc(out, func(r *request) bool { return r.company }) {
+		topics = append(topics, struct{ topic, group string }{worker.EventsTopic, q.sinks.Events})
+	}
+	for _, t := range topics {
 		_, end, err := q.log.Bounds(ctx, t.topic)
 		if err != nil {
 			return nil, err

@@ -199,6 +199,23 @@ func (a *fakeArchive) VehiclesAt(_ context.Context, scenes []store.Scene, _ int)
 	return out, nil
 }
 
+func (a *fakeArchive) StopsAt(_ context.Context, scenes []store.Scene) (out []store.Stop, err error) {
+	for _, x := range scenes {
+		for _, v := range a.record {
+			lat, lon := int32(*v.StartLat*1e6), int32(*v.StartLon*1e6)
+			if v.Kind == detect.KindFenceStop && v.State != detect.StateRetracted && int64(v.Start) <= x.To && (v.End == nil || int64(*v.End) >= x.From) &&
+				lat >= x.MinLat && lat <= x.MaxLat && lon >= x.MinLon && lon <= x.MaxLon {
+				id, err := ingest.NewVehicle(v.Plate, v.Color)
+				if err != nil {
+					return nil, err
+				}
+				out = append(out, store.Stop{Vehicle: id, Start: int64(v.Start)})
+			}
+		}
+	}
+	return out, nil
+}
+
 func (a *fakeArchive) SegmentsSince(_ context.Context, list []store.Since) (map[ingest.Vehicle][]detect.DrivingSegment, error) {
 	out := map[ingest.Vehicle][]detect.DrivingSegment{}
 	for _, v := range list {

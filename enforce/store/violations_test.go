@@ -481,3 +481,45 @@ func TestReadsEndWithTheirContext(t *testing.T) {
 		t.Errorf("insert: %v", err)
 	}
 }
+
+// Who is blamed for stopping in a place and time: by the violation's own place, open ones too, and what stands only.
+func TestStopsAt(t *testing.T) {
+	s := newStore(t)
+	stop := func(id, plate string, start int64, change ...string) string {
+		return violationJSON(id, "fence_stop", plate, start, change...)
+	}
+	s.addViolations(t,
+		stop("a", "晋E00001", base),                                         // until base + 150 s
+		stop("b", "晋E00002", base+600_000),                                 // later
+		stop("c", "晋E00003", base, `"start_lat":35.5`, `"start_lat":35.7`), // elsewhere
+		stop("d", "晋E00004", base-3600_000, `"state":"closed"`, `"state":"open"`, `"end":"`, `"end":null,"x":"`),
+		stop("e", "晋E00005", base, `"state":"closed"`, `"state":"retracted"`),
+		stop("f", "晋E00006", base, `"version":1`, `"version":1,"shadow":"s"`),
+		violationJSON("g", "speeding", "晋E00007", base),
+		stop("h", "晋E00008", base, `"start_lat":35.5,"start_lon":112.85`, `"start_lat":null,"start_lon":null`))
+	here := Box{35_490_000, 112_840_000, 35_510_000, 112_860_000}
+	for _, x := range []struct {
+		scenes []Scene
+		want   string
+	}{
+		{nil, "[]"},
+		{[]Scene{{here, base + 150_000, base + 200_000}}, "[晋E00001/2 晋E00004/2]"},
+		{[]Scene{{here, base + 150_001, base + 200_000}}, "[晋E00004/2]"},
+		{[]Scene{{here, base - 1000, base - 1}}, "[晋E00004/2]"},
+		{[]Scene{{here, base - 10_000_000, base - 7200_000}}, "[]"},
+		{[]Scene{{here, base + 600_000, base + 600_000}, {Box{35_690_000, 112_840_000, 35_710_000, 112_860_000}, base, base}}, "[晋E00002/2 晋E00003/2 晋E00004/2]"},
+	} {
+		got, err := s.StopsAt(t.Context(), x.scenes)
+		must(t, err)
+		names := []string{}
+		for _, o := range got {
+			names = append(names, o.Vehicle.String())
+		}
+		if fmt.Sprint(names) != x.want {
+			t.Errorf("%v: %v, want %s", x.scenes, names, x.want)
+		}
+	}
+	if got, err := s.StopsAt(t.Context(), []Scene{{here, base, base}}); err != nil || len(got) == 0 || got[0].Start != base {
+		t.Errorf("%v %v", got, err)
+	}
+}
