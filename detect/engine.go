@@ -41,6 +41,7 @@ type Engine struct {
 
 	// What follows is used within a call and kept for its room.
 	slots    []uint32
+	warmed   uint32 // means nothing: see processBatch
 	hashes   []uint64
 	fixes    []fix
 	released fix // was held, is judged
@@ -212,6 +213,12 @@ func (e *Engine) processBatch(events []ingest.Event, first uint64) {
 			slot = e.store.add(&events[i].Vehicle, e.hashes[i])
 		}
 		e.slots = append(e.slots, slot)
+	}
+	// Nor do the misses on the rest of a vehicle and on its driving time, which are in other lines: they too are taken together.
+	for _, slot := range e.slots {
+		if slot < uint32(e.store.count) {
+			e.warmed += uint32(e.store.at(slot).said) + uint32(e.store.dutyAt(slot).warned)
+		}
 	}
 	for i := range events {
 		e.version, e.mark = first+uint64(i), len(e.out)
