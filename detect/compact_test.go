@@ -129,3 +129,38 @@ func TestHomesOfDrivers(t *testing.T) {
 		}
 	}
 }
+
+// What is held for a few slots is there whatever comes and goes, and a burst leaves no room behind.
+func TestFewAgreesWithAMap(t *testing.T) {
+	rng := rand.New(rand.NewPCG(9, 10))
+	var f few[int]
+	want := map[uint32]int{}
+	for round := range 6 {
+		slots, keep := uint32(20), uint32(3)
+		if round%2 == 1 {
+			slots, keep = 20_000, 50
+		}
+		for n := range 60_000 {
+			slot := rng.Uint32N(slots)
+			if rng.IntN(3) > 0 {
+				f.set(slot, n)
+				want[slot] = n
+			} else {
+				f.drop(slot)
+				delete(want, slot)
+			}
+		}
+		for slot := range slots { // the burst is over
+			if slot >= keep {
+				f.drop(slot)
+				delete(want, slot)
+			}
+			if got := f.get(slot); got != want[slot] {
+				t.Fatalf("slot %d has %d, want %d", slot, got, want[slot])
+			}
+		}
+		if len(f.m) != len(want) || f.most > max(fewKept, 8*len(want)) {
+			t.Errorf("%d are held, with room for %d, want %d", len(f.m), f.most, len(want))
+		}
+	}
+}
