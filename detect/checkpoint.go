@@ -221,8 +221,8 @@ func (e *Engine) readVehicle(r *stateReader) {
 	var held fix
 	r.fix(&held)
 	v.stopLat, v.stopLon = int32(r.u32()), int32(r.u32())
-	v.flags, v.stoppedAt = r.u16()&^(flagPending|flagNewer), stampOf(int64(r.u64()))
-	if v.set(flagHeld, false); held.time != 0 {
+	v.flags, v.stoppedAt = r.u16()&^(flagHeld|flagPending|flagNewer), stampOf(int64(r.u64()))
+	if held.time != 0 {
 		e.hold(v, &held)
 	}
 	v.heard, v.received, v.alarm, v.status, v.said = stampOf(int64(r.u64())), stampOf(int64(r.u64())), r.u32(), r.u32(), r.u8()

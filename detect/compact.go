@@ -1,8 +1,6 @@
 package detect
 
-import (
-	"encoding/binary"
-)
+import "encoding/binary"
 
 // What keeps the state of a million vehicles small: times of six bytes, and lists that neither move nor keep a
 // reserve.

@@ -8,23 +8,23 @@ import (
 
 // Notes of what judging again corrects.
 const (
-	NoteLateData   = "late_data"  // found, changed or taken back because of data that came late
-	NoteCompany    = "company"    // because of what others reported, of whom the engine that judged it does not know
-	noteSuperseded = "superseded" // taken back because it began at another time: detail.superseded_by is the record that stands
+	NoteLateData   = "late_data"      // found, changed or taken back because of data that came late
+	NoteJointly    = "judged_jointly" // because of what others reported, of whom the engine that judged it does not know
+	noteSuperseded = "superseded"     // taken back because it began at another time: detail.superseded_by is the record that stands
 )
 
 // correctionNote reports whether a note says that a record was corrected.
-func correctionNote(note string) bool { return note == NoteLateData || note == NoteCompany }
+func correctionNote(note string) bool { return note == NoteLateData || note == NoteJointly }
 
 // WithoutCorrection returns notes without those that say that a record was corrected.
 func WithoutCorrection(notes []string) []string {
 	return slices.DeleteFunc(slices.Clone(notes), correctionNote)
 }
 
-// CompanyKinds are those about which other vehicles decide: who stands in a jam is not to blame, nor is who is in conflict with a station
+// JointKinds are those about which other vehicles decide: who stands in a jam is not to blame, nor is who is in conflict with a station
 // that too many are. An engine knows the vehicles of its own partition only, so that of several engines' findings those of these kinds are to
 // be judged again with all vehicles.
-var CompanyKinds = []Kind{KindFenceStop, KindPositionConflict}
+var JointKinds = []Kind{KindFenceStop, KindPositionConflict}
 
 // Correction says how far a correction goes.
 type Correction struct {

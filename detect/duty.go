@@ -6,7 +6,7 @@ import (
 )
 
 // duty is what one driver has driven, or one vehicle whose driver is not known: his stretch, which is his driving since he last
-// had not driven for 20 min. It is flat and small; every vehicle has one.
+// had not driven for 20 min. Durations are ms. It is flat and small; every vehicle has one.
 type duty struct {
 	from       stamp  // where the stretch begins; 0: none goes on
 	to         stamp  // end of the last driving; 0: none yet

@@ -157,12 +157,11 @@ func (f *Findings) Explanation(o *Violation) *Explanation {
 	}
 	x := &explainer{e: e, s: e.whole, t: e.trace, o: o, options: f.options, handed: e.trace.handed[o.ID]}
 	x.id, _ = ingest.NewVehicle(o.Plate, o.Color) // a record has a vehicle
-	if slot, ok := x.e.store.find(&x.id, x.id.Hash()); ok {
-		x.v = x.e.store.at(slot)
-	} else {
-		x.v = &vehicle{name: x.e.store.shorten(&x.id)}
-		x.e.resolve(x.v)
+	slot, ok := x.e.store.find(&x.id, x.id.Hash())
+	if !ok { // nothing of it was among the events
+		slot = x.e.store.add(&x.id, x.id.Hash())
 	}
+	x.v = x.e.store.at(slot)
 	x.e.turnTo(x.v) // the numbers are those of its class
 	x.s = x.e.snap
 	x.tr = x.t.of(x.id)

@@ -115,7 +115,7 @@ var noteTexts = map[string]Text{
 	noteRouteRemoved:     {"所依据的线路已从基础数据中删除，以最后一个成立的定位点为结束", "its route is no longer in the reference data: it ends at the last fix at which it held"},
 	noteLatePaper:        {"后来得知的有效证件（许可、备案或运单）允许该行为", "a valid paper (permit, filing or waybill) that became known later allows it"},
 	noteSwitchedOff:      {"现行规则不再认定此类行为，以最后一个成立的定位点为结束", "the rules in force no longer look for it: it ends at the last fix at which it held"},
-	NoteCompany:          {"另有其他车辆在场（由另一检测分区掌握），经一并判定后更正或撤销", "others were there, of whom another engine knows: it was corrected or taken back when all were judged together"},
+	NoteJointly:          {"另有其他车辆在场（由另一检测分区掌握），经一并判定后更正或撤销", "others were there, of whom another engine knows: it was corrected or taken back when all were judged together"},
 	NoteLateData:         {"有数据迟到，经重新判定而得出、更正或撤销", "data came late: it was found, corrected or taken back when the vehicle was judged again"},
 	noteSuperseded:       {"实际开始于另一时刻，由 detail.superseded_by 所指记录取代", "it began at another time: the record that detail.superseded_by names stands instead"},
 	noteGapAssumedRest:   {"结束它的休息中有一段没有定位点，按规则视为静止，有利于驾驶人", "the rest that ended it is, in part, a time without fixes; the rule takes it for standing, for the driver's benefit"},

@@ -25,12 +25,13 @@ func (e *Engine) routesOf(v *vehicle, t int64, dst []bound) []bound {
 			dst = append(dst, bound{shape: r.shape, id: id, permit: p, until: until})
 		}
 	}
-	if r := e.snap.register[e.idOf(v)]; r != nil {
+	own := e.idOf(v)
+	if r := e.snap.register[own]; r != nil {
 		for _, id := range r.Routes {
 			add(id, nil, 0)
 		}
 	}
-	for _, w := range e.snap.waybills[e.idOf(v)] {
+	for _, w := range e.snap.waybills[own] {
 		if w.Route != "" && validAt(w.Start, w.End, t) {
 			add(w.Route, nil, w.End)
 		}
@@ -42,7 +43,7 @@ func (e *Engine) routesOf(v *vehicle, t int64, dst []bound) []bound {
 			}
 		}
 	}
-	for _, p := range e.snap.permits[e.idOf(v)] {
+	for _, p := range e.snap.permits[own] {
 		if p.Route != "" && validAt(p.Start, p.End, t) {
 			add(p.Route, p, p.End)
 		}

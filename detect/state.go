@@ -46,7 +46,7 @@ func (m *mark) point() geo.Point { return geo.Point{Lat: m.lat, Lon: m.lon} }
 // vehicle is the state of one vehicle: flat, without pointers, of a fixed size. What only few vehicles have at a time is
 // in a side record.
 type vehicle struct {
-	name ingest.ShortVehicle // see store.id
+	name ingest.ShortVehicle // zero where the plate is too long: see store.id
 
 	judged fix // the last fix that the rules have seen; time 0: none
 
@@ -99,30 +99,19 @@ type store struct {
 	slabs[vehicle]
 	duties slabs[duty] // what each vehicle has driven without a card
 	table  table
-	long   []ingest.Vehicle // those without a short form
+	long   few[ingest.Vehicle] // those without a short form
 }
 
 func newStore() store { return store{table: newTable()} }
 
 func (s *store) dutyAt(slot uint32) *duty { return s.duties.at(slot) }
 
-// id returns the identity of a vehicle. In the name of one without a short form there is its number in the list of these, instead of the
-// plate.
+// id returns the identity of a vehicle.
 func (s *store) id(v *vehicle) ingest.Vehicle {
-	if n, ok := v.name.Number(); ok {
-		return s.long[n]
+	if v.name.IsZero() {
+		return s.long.get(v.slot)
 	}
 	return v.name.Vehicle()
-}
-
-// shorten returns the name of a vehicle that the store doesn't have.
-func (s *store) shorten(id *ingest.Vehicle) ingest.ShortVehicle {
-	name, short := id.Short()
-	if !short {
-		name = ingest.NumberedVehicle(uint32(len(s.long)))
-		s.long = append(s.long, *id)
-	}
-	return name
 }
 
 // find returns the slot of a vehicle.
@@ -143,8 +132,12 @@ func (s *store) find(id *ingest.Vehicle, hash uint64) (slot uint32, ok bool) {
 func (s *store) add(id *ingest.Vehicle, hash uint64) uint32 {
 	slot := s.slabs.add()
 	s.duties.add()
+	name, short := id.Short()
+	if !short {
+		s.long.set(slot, *id)
+	}
 	v := s.at(slot)
-	v.name, v.slot = s.shorten(id), slot
+	v.name, v.slot = name, slot
 	s.table.put(hash, slot, func(n uint32) uint64 {
 		id := s.id(s.at(n))
 		return id.Hash()

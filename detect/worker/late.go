@@ -27,13 +27,13 @@ type Recheck struct {
 	Wide   bool         `json:"wide,omitempty"`   // see detect.Late
 	Linked bool         `json:"linked,omitempty"` // asks for no others
 	Papers bool         `json:"papers,omitempty"` // nothing came late but papers: only what these decide on
-	Why    string       `json:"why,omitempty"`    // late, company, driver, papers
+	Why    string       `json:"why,omitempty"`    // late, driver, papers, judged_jointly
 	Offset int64        `json:"offset"`           // next of the events; 0: as far as the engine has come when this is read
 	Clock  int64        `json:"clock"`            // the stream's clock there, Unix ms
 }
 
-// WhyCompany says that nothing is known to be wrong, but that vehicles of other partitions may decide on what was found.
-const WhyCompany = "company"
+// WhyJointly says that nothing is known to be wrong, but that vehicles of other partitions may decide on what was found.
+const WhyJointly = "judged_jointly"
 
 // Vehicle returns the vehicle that is meant.
 func (r *Recheck) Vehicle() (ingest.Vehicle, error) { return ingest.NewVehicle(r.Plate, r.Color) }
@@ -51,27 +51,27 @@ func (r *Recheck) Message(partitions int) (bus.KeyedMessage, error) {
 	return bus.KeyedMessage{Partition: v.Partition(partitions), Key: []byte(v.String()), Value: b}, nil
 }
 
-// askCompany takes note of a record on which vehicles of other partitions may decide, so that it is judged again with them.
-func (p *partition) askCompany(v *detect.Violation) {
-	if p.partitions < 2 || v.Shadow != "" || !slices.Contains(detect.CompanyKinds, v.Kind) {
+// askJointly takes note of a record on which vehicles of other partitions may decide, so that it is judged again with them.
+func (p *partition) askJointly(v *detect.Violation) {
+	if p.partitions < 2 || v.Shadow != "" || !slices.Contains(detect.JointKinds, v.Kind) {
 		return
 	}
-	r := Recheck{Plate: v.Plate, Color: v.Color, From: int64(v.Start), To: int64(v.Start), Why: WhyCompany}
+	r := Recheck{Plate: v.Plate, Color: v.Color, From: int64(v.Start), To: int64(v.Start), Why: WhyJointly}
 	if v.End != nil {
 		r.To = int64(*v.End)
 	}
-	p.company = append(p.company, r)
+	p.joint = append(p.joint, r)
 }
 
 // askAgain writes which vehicles are to be judged again.
 func (p *partition) askAgain(ctx context.Context) error {
 	p.late = p.engine.TakeLate(p.late[:0])
-	asked := p.company
+	asked := p.joint
 	for i := range p.late {
 		l := &p.late[i]
 		asked = append(asked, Recheck{Plate: l.Vehicle.Plate(), Color: l.Vehicle.Color, From: l.From, To: l.To, Wide: l.Wide, Why: "late"})
 	}
-	p.company = p.company[:0]
+	p.joint = p.joint[:0]
 	if len(asked) == 0 {
 		return nil
 	}

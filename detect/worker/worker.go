@@ -138,7 +138,7 @@ type partition struct {
 	visits  []bus.KeyedMessage
 	driving []bus.KeyedMessage
 	late    []detect.Late
-	company []Recheck // of records on which vehicles of other partitions may decide
+	joint   []Recheck // of records on which vehicles of other partitions may decide
 }
 
 func (p *partition) run(ctx context.Context) error {
@@ -251,7 +251,7 @@ func (p *partition) put(vs []detect.Violation) {
 			p.metrics.shadowed.WithLabelValues(v.Shadow, string(v.Kind), string(v.State)).Inc()
 		}
 		p.out = append(p.out, m)
-		p.askCompany(v)
+		p.askJointly(v)
 	}
 }
 

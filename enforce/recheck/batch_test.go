@@ -215,7 +215,7 @@ func TestTooManyOthers(t *testing.T) {
 	}
 }
 
-// Whatever is judged together, with the company that decides on it, the outcome is that of each alone.
+// Whatever is judged together, with those who decide on it, the outcome is that of each alone.
 func TestBatchesFindWhatEachAloneFinds(t *testing.T) {
 	const n = 24
 	data := &detect.ReferenceData{Fences: []detect.Fence{{ID: "F1", Kind: detect.FenceNoStop, Geometry: orb.Point{112.826, 35.5}, RadiusM: 9000}}}

@@ -11,7 +11,6 @@ import (
 	"lushao/detect/worker"
 	"lushao/enforce/store"
 	"lushao/ingest"
-	"lushao/internal/bus"
 )
 
 // Archive is what is read of the record; *store.Store has it.
@@ -88,7 +87,7 @@ func (q *queue) judge(ctx context.Context, batch []*request) ([]*review, error) 
 	for _, c := range list {
 		c.alone = only(c.violations, isConflict)
 	}
-	more, err := q.readCompany(ctx, snap, list)
+	more, err := q.readPresent(ctx, snap, list)
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +109,7 @@ func (q *queue) judge(ctx context.Context, batch []*request) ([]*review, error) 
 	if err := q.askDrivers(ctx, list); err != nil {
 		return nil, err
 	}
-	return list, q.askCompany(ctx, snap, list)
+	return list, q.askJointly(ctx, snap, list)
 }
 
 // record is what stands of the vehicles of a batch.
@@ -170,8 +169,8 @@ func (c *review) compare(snap *detect.Snapshot, before record, changed int64) {
 	})
 	version := worker.CorrectionVersion(c.Offset)
 	ever := detect.Correction{Version: version, Since: c.since}
-	if c.company {
-		ever.Note = detect.NoteCompany
+	if c.joint {
+		ever.Note = detect.NoteJointly
 	}
 	since := ever
 	since.Changed = changed
@@ -238,24 +237,16 @@ func only(list []detect.Violation, meant func(detect.Violation) bool) (out []det
 
 // askDrivers asks for the other vehicles of the drivers, whose driving time has changed too. These ask for no further ones.
 func (q *queue) askDrivers(ctx context.Context, list []*review) error {
-	var messages []bus.KeyedMessage
+	var asked []worker.Recheck
 	for _, c := range list {
 		if c.Linked {
 			continue
 		}
 		for _, v := range c.drivers {
-			ask := worker.Recheck{Plate: v.Plate(), Color: v.Color, From: c.From, To: c.To, Wide: true, Linked: true, Why: "driver"}
-			m, err := ask.Message(q.partitions)
-			if err != nil {
-				return err
-			}
-			messages = append(messages, m)
+			asked = append(asked, worker.Recheck{Plate: v.Plate(), Color: v.Color, From: c.From, To: c.To, Wide: true, Linked: true, Why: "driver"})
 		}
 	}
-	if len(messages) == 0 {
-		return nil
-	}
-	return q.log.WriteKeyed(ctx, worker.RechecksTopic, messages...)
+	return q.ask(ctx, asked)
 }
 
 // count tells metrics and, where something was corrected, the log of the process what came of it.

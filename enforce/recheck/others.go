@@ -101,9 +101,9 @@ func (q *queue) readOthers(ctx context.Context, list []*review, lead int64, begi
 	}
 }
 
-// readCompany reads what others reported whose presence decides on what was found: a jam, a station that is at fault. It returns those of
+// readPresent reads what others reported whose presence decides on what was found: a jam, a station that is at fault. It returns those of
 // whom there is more to judge.
-func (q *queue) readCompany(ctx context.Context, snap *detect.Snapshot, list []*review) (more []*review, err error) {
+func (q *queue) readPresent(ctx context.Context, snap *detect.Snapshot, list []*review) (more []*review, err error) {
 	if q.cfg.MaxOthers == 0 {
 		return nil, nil
 	}

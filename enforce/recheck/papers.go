@@ -6,7 +6,6 @@ import (
 
 	"lushao/detect"
 	"lushao/detect/worker"
-	"lushao/internal/bus"
 )
 
 // Permits, filings and waybills count from the beginning of their validity, whenever they became known. Those that the reference data bring
@@ -47,21 +46,13 @@ func (r *Rechecker) watchPapers(ctx context.Context) {
 
 func (r *Rechecker) askForPapers(ctx context.Context, old, snap *detect.Snapshot) error {
 	now := r.now().UnixMilli()
-	var messages []bus.KeyedMessage
+	var asked []worker.Recheck
 	for _, l := range snap.PapersChanged(old, now) {
 		from := max(l.From, now-maxPapers)
 		if l.To < from {
 			continue
 		}
-		ask := worker.Recheck{Plate: l.Vehicle.Plate(), Color: l.Vehicle.Color, From: from, To: l.To, Wide: true, Linked: true, Papers: true, Why: "papers"}
-		m, err := ask.Message(r.partitions)
-		if err != nil {
-			return err
-		}
-		messages = append(messages, m)
+		asked = append(asked, worker.Recheck{Plate: l.Vehicle.Plate(), Color: l.Vehicle.Color, From: from, To: l.To, Wide: true, Linked: true, Papers: true, Why: "papers"})
 	}
-	if len(messages) == 0 {
-		return nil
-	}
-	return r.log.WriteKeyed(ctx, worker.RechecksTopic, messages...)
+	return r.ask(ctx, asked)
 }

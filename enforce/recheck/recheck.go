@@ -155,7 +155,7 @@ type request struct {
 	worker.Recheck
 	vehicle      ingest.Vehicle
 	late         bool      // something else came late than papers in files
-	company      bool      // nothing came late at all: others may decide on what was found
+	joint        bool      // nothing came late at all: others may decide on what was found
 	offset       int64     // of the oldest message that asked for it
 	archived     int64     // the archive is known to have as much as was asked for up to this Offset, and the record what was found in it
 	asked, again time.Time // when it was asked for first and last; or when it is tried again
@@ -200,7 +200,7 @@ func (q *queue) take(ctx context.Context, batch []bus.Message) error {
 		}
 		old := q.waiting[v]
 		if old == nil {
-			q.waiting[v] = &request{Recheck: r, vehicle: v, late: !r.Papers, company: r.Why == worker.WhyCompany, offset: m.Offset, asked: now, again: now.Add(q.cfg.Quiet)}
+			q.waiting[v] = &request{Recheck: r, vehicle: v, late: !r.Papers, joint: r.Why == worker.WhyJointly, offset: m.Offset, asked: now, again: now.Add(q.cfg.Quiet)}
 			q.order = append(q.order, v)
 			q.metrics.waiting.Inc()
 			q.tellOldest()
@@ -242,7 +242,7 @@ func (r *request) merge(o *worker.Recheck) {
 	}
 	r.To, r.Wide, r.Linked = max(r.To, o.To), r.Wide || o.Wide, r.Linked && o.Linked
 	r.Papers, r.late = r.Papers || o.Papers, r.late || !o.Papers
-	r.company = r.company && o.Why == worker.WhyCompany
+	r.joint = r.joint && o.Why == worker.WhyJointly
 	if o.Offset > r.Offset {
 		r.Offset, r.Clock = o.Offset, o.Clock
 	}
@@ -315,7 +315,7 @@ func (q *queue) due(ctx context.Context) (out []*request, err error) {
 	// The engine wrote its records before it asked: when they have all reached the store, none that is to be corrected is missing. Where others
 	// decide, what these reported until now must be in the archive too.
 	topics := []struct{ topic, group string }{{worker.ViolationsTopic, q.sinks.Violations}, {worker.VisitsTopic, q.sinks.Visits}}
-	if slices.ContainsFunc(out, func(r *request) bool { return r.company }) {
+	if slices.ContainsFunc(out, func(r *request) bool { return r.joint }) {
 		topics = append(topics, struct{ topic, group string }{worker.EventsTopic, q.sinks.Events})
 	}
 	for _, t := range topics {
@@ -374,6 +374,21 @@ func (q *queue) commitDone(ctx context.Context) error {
 	}
 	q.committed = to
 	return nil
+}
+
+// ask writes which vehicles are to be judged again, in the order of the list.
+func (r *Rechecker) ask(ctx context.Context, list []worker.Recheck) error {
+	if len(list) == 0 {
+		return nil
+	}
+	messages := make([]bus.KeyedMessage, len(list))
+	for i := range list {
+		var err error
+		if messages[i], err = list[i].Message(r.partitions); err != nil {
+			return err
+		}
+	}
+	return r.log.WriteKeyed(ctx, worker.RechecksTopic, messages...)
 }
 
 var errNoSnapshot = errors.New("no reference data in force")

@@ -158,7 +158,7 @@ func (s *Store) lastLoads(ctx context.Context, list []Span, fn func(e ArchivedEv
 	}
 	taken := map[ingest.Vehicle]bool{}
 	return s.spanPositions(ctx, at, 0, func(p TrackPosition, _ uint64) error {
-		if e := &p.Event; e.Position.Status&768 == 0 || e.Time > e.Received+clockSlack || taken[e.Vehicle] {
+		if e := &p.Event; e.Position.Status&768 == 0 || !isPlausible(e) || taken[e.Vehicle] {
 			return nil
 		}
 		taken[p.Event.Vehicle] = true

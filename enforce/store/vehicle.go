@@ -27,11 +27,13 @@ type VehicleSummary struct {
 
 const recentViolations = 20
 
-// plausible leaves out what a wrong clock reported: the first test of the quality gate, time ≤ received + 5 min.
-const plausible = "time <= received + INTERVAL 5 MINUTE"
+// plausible leaves out what a wrong clock reported: the first test of the quality gate with its usual bounds.
+const plausible = "time BETWEEN received - INTERVAL 366 DAY AND received + INTERVAL 5 MINUTE"
 
-// clockSlack is that, in ms.
-const clockSlack = 300_000
+// isPlausible is that for an event.
+func isPlausible(e *ingest.Event) bool {
+	return e.Time >= e.Received-366*dayMs && e.Time <= e.Received+300_000
+}
 
 // Colors returns the vehicles of a plate, by colour: with another colour it is another vehicle. Empty: it was never seen.
 func (s *Store) Colors(ctx context.Context, plate string) ([]Seen, error) {

@@ -35,7 +35,7 @@ func (b *bench) asked() (messages []any, names []string) {
 		if err := json.Unmarshal(m.Value, &r); err != nil {
 			b.t.Fatal(err)
 		}
-		if !r.Linked || r.Wide || r.Why != worker.WhyCompany {
+		if !r.Linked || r.Wide || r.Why != worker.WhyJointly {
 			b.t.Errorf("asked: %s", m.Value)
 		}
 		messages, names = append(messages, r), append(names, r.Plate)
@@ -56,8 +56,8 @@ func (b *bench) stands(kind detect.Kind) (plates []string) {
 	return plates
 }
 
-func company(v ingest.Vehicle, from, offset int64) worker.Recheck {
-	return worker.Recheck{Plate: v.Plate(), Color: v.Color, From: base + from*1000, To: base + from*1000, Why: worker.WhyCompany, Offset: offset, Clock: base + 3*hour}
+func joint(v ingest.Vehicle, from, offset int64) worker.Recheck {
+	return worker.Recheck{Plate: v.Plate(), Color: v.Color, From: base + from*1000, To: base + from*1000, Why: worker.WhyJointly, Offset: offset, Clock: base + 3*hour}
 }
 
 // A station whose place is wrong is contradicted by every vehicle. Engines that know a few of them each accuse these; judged again with all, the
@@ -81,7 +81,7 @@ func TestAStationAtFaultAcrossPartitions(t *testing.T) {
 		for i, v := range fleet { // one after the other, as they are weighed
 			b.archive.events = slices.DeleteFunc(slices.Clone(events), func(e ingest.Event) bool { return e.Time > base+int64(i+1)*300_000+100_000 })
 			b.alone(v)
-			b.ask(company(v, int64(i+1)*300, int64(i+1)))
+			b.ask(joint(v, int64(i+1)*300, int64(i+1)))
 			b.after(3 * time.Second)
 			for range 2 { // what is asked for then asks for nobody
 				b.corrections()
@@ -100,7 +100,7 @@ func TestAStationAtFaultAcrossPartitions(t *testing.T) {
 			t.Errorf("of %d vehicles %v are accused, want %d", n, got, want)
 		}
 		for _, v := range b.archive.record {
-			if v.State == detect.StateRetracted && !slices.Equal(v.Notes, []string{detect.NoteCompany}) {
+			if v.State == detect.StateRetracted && !slices.Equal(v.Notes, []string{detect.NoteJointly}) {
 				t.Errorf("retracted with %v", v.Notes)
 			}
 		}

@@ -9,7 +9,6 @@ import (
 	"lushao/enforce/store"
 	"lushao/geo"
 	"lushao/ingest"
-	"lushao/internal/bus"
 )
 
 // Vehicles decide on each other: more than a few that stand together make a jam, and more than a few that contradict a station show that it is
@@ -19,8 +18,8 @@ func isConflict(v detect.Violation) bool {
 	return v.Kind == detect.KindPositionConflict && v.Station != nil
 }
 
-// askCompany asks for the other vehicles whose record may not stand because of those that were judged. These ask for no further ones.
-func (q *queue) askCompany(ctx context.Context, snap *detect.Snapshot, list []*review) error {
+// askJointly asks for the other vehicles whose record may not stand because of those that were judged. These ask for no further ones.
+func (q *queue) askJointly(ctx context.Context, snap *detect.Snapshot, list []*review) error {
 	if q.cfg.MaxOthers == 0 {
 		return nil
 	}
@@ -28,7 +27,7 @@ func (q *queue) askCompany(ctx context.Context, snap *detect.Snapshot, list []*r
 	ask := func(v ingest.Vehicle, start int64) {
 		r, ok := asks[v]
 		if !ok {
-			r = worker.Recheck{Plate: v.Plate(), Color: v.Color, From: start, To: start, Linked: true, Why: worker.WhyCompany}
+			r = worker.Recheck{Plate: v.Plate(), Color: v.Color, From: start, To: start, Linked: true, Why: worker.WhyJointly}
 		}
 		r.From, r.To = min(r.From, start), max(r.To, start)
 		asks[v] = r
@@ -44,19 +43,11 @@ func (q *queue) askCompany(ctx context.Context, snap *detect.Snapshot, list []*r
 		vehicles = append(vehicles, v)
 	}
 	slices.SortFunc(vehicles, func(a, b ingest.Vehicle) int { return a.Compare(&b) })
-	var messages []bus.KeyedMessage
-	for _, v := range vehicles {
-		r := asks[v]
-		m, err := r.Message(q.partitions)
-		if err != nil {
-			return err
-		}
-		messages = append(messages, m)
+	asked := make([]worker.Recheck, len(vehicles))
+	for i, v := range vehicles {
+		asked[i] = asks[v]
 	}
-	if len(messages) == 0 {
-		return nil
-	}
-	return q.log.WriteKeyed(ctx, worker.RechecksTopic, messages...)
+	return q.ask(ctx, asked)
 }
 
 // stationsAtFault asks for those who still stand accused of being in conflict with a station that was found to be at fault: one that is in

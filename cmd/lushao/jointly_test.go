@@ -107,7 +107,7 @@ func TestAJamAcrossPartitions(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range page.Violations {
-		if v := &page.Violations[i]; !slices.Contains(v.Notes, detect.NoteCompany) {
+		if v := &page.Violations[i]; !slices.Contains(v.Notes, detect.NoteJointly) {
 			t.Errorf("%s of %s was retracted with %v", v.Kind, v.Plate, v.Notes)
 		}
 	}
